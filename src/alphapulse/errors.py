@@ -1,0 +1,148 @@
+"""The whole exception tree. Every trunk has an owner and a reaction.
+
+AlphaPulseError
+├── InvalidData      the world sent nonsense   → reject, invalidate, count
+│   ├── DecodeError          bytes or JSON that do not say what they should
+│   └── StateConflict        (HashMismatch, SequenceGap)
+├── Unavailable      the world did not answer  → bounded retry, degrade
+│   ├── EndpointDown, StreamLost
+│   └── OutcomeUnknown       sent, no answer: reconcile before any resend
+├── Rejected         somebody said no          → record, go on
+│   ├── by a pool            (InsufficientLiquidity, BeyondKnownState, PoolNotTradeable)
+│   ├── by us                (GateClosed, LimitExceeded, BelowMinProfit)
+│   └── by others            (RpcRefused, Reverted)
+└── Misconfigured    found before start        → name file, key, rule; exit 2
+InvariantError(AssertionError)   our mistake   → crash, restart from the archive
+
+The groups "by …" are comments, not classes. An error carries fields, not only text.
+"""
+
+__all__ = [
+    "AlphaPulseError",
+    "BelowMinProfit",
+    "BeyondKnownState",
+    "DecodeError",
+    "EndpointDown",
+    "GateClosed",
+    "HashMismatch",
+    "InsufficientLiquidity",
+    "InvalidData",
+    "InvariantError",
+    "LimitExceeded",
+    "Misconfigured",
+    "OutcomeUnknown",
+    "PoolNotTradeable",
+    "Rejected",
+    "Reverted",
+    "RpcRefused",
+    "SequenceGap",
+    "StateConflict",
+    "StreamLost",
+    "Unavailable",
+    "ValueOutOfRange",
+]
+
+
+class AlphaPulseError(Exception):
+    """Anything this system raises on purpose."""
+
+
+class InvalidData(AlphaPulseError):
+    """The world sent nonsense."""
+
+
+class DecodeError(InvalidData):
+    """Bytes that are not what they should be; `kind` is one word, `offset` counts from 0."""
+
+    def __init__(self, kind: str, offset: int = 0, detail: str = "") -> None:
+        self.kind = kind
+        self.offset = offset
+        self.detail = detail
+        super().__init__(f"`{kind}` at byte {offset}" + (f": {detail}" if detail else ""))
+
+
+class ValueOutOfRange(InvalidData):
+    """A value does not fit the field that should carry it."""
+
+
+class StateConflict(InvalidData):
+    """Two things that must agree do not."""
+
+
+class HashMismatch(StateConflict):
+    """A block's parent is not the block we hold."""
+
+
+class SequenceGap(StateConflict):
+    """A numbered stream skipped a number."""
+
+
+class Unavailable(AlphaPulseError):
+    """The world did not answer."""
+
+
+class EndpointDown(Unavailable):
+    """An endpoint refuses connections or does not answer in time."""
+
+
+class StreamLost(Unavailable):
+    """A connection ended while something still depended on it."""
+
+
+class OutcomeUnknown(Unavailable):
+    """Something was sent and no answer came: reconcile before any resend."""
+
+
+class Rejected(AlphaPulseError):
+    """Somebody said no."""
+
+
+class InsufficientLiquidity(Rejected):
+    """A pool cannot pay anything for this amount, or cannot pay this much."""
+
+
+class BeyondKnownState(Rejected):
+    """The answer depends on pool state that is not known here."""
+
+
+class PoolNotTradeable(Rejected):
+    """A pool is not initialised, is empty, or its price stands at a bound."""
+
+
+class GateClosed(Rejected):
+    """The trading gate is closed."""
+
+
+class LimitExceeded(Rejected):
+    """A limit of ours forbids it."""
+
+
+class BelowMinProfit(Rejected):
+    """What is left after all costs is less than the floor."""
+
+
+class RpcRefused(Rejected):
+    """A node answered a request with an error; `code` and `data` are the node's own."""
+
+    def __init__(self, method: str, code: int, message: str, data: object = None) -> None:
+        self.method = method
+        self.code = code
+        self.message = message
+        self.data = data
+        super().__init__(f"`{method}` was refused: {message} (code {code})")
+
+
+class Reverted(Rejected):
+    """An EVM execution reverted; `output` holds the revert data."""
+
+    def __init__(self, output: bytes, detail: str = "") -> None:
+        self.output = output
+        super().__init__(detail or f"execution reverted with `0x{output.hex()}`")
+
+
+class Misconfigured(AlphaPulseError):
+    """Found before start; the text names file, key, rule and remedy."""
+
+
+class InvariantError(AssertionError):
+    """Our own mistake: crash, restart from the archive."""

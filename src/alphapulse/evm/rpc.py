@@ -1,0 +1,252 @@
+"""JSON-RPC over one WebSocket: requests, batches and subscriptions, every inbound frame visible to a tap.
+
+The room's only I/O. A connection never reconnects by itself: it ends once, and its owner decides what that means.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+from alphapulse.errors import DecodeError, EndpointDown, OutcomeUnknown, RpcRefused, StreamLost
+
+__all__ = ["JsonRpc", "Notification", "RpcStatistics", "Tap", "decode_answer", "masked_url"]
+
+CONNECT_TIMEOUT_S = 5.0
+REQUEST_TIMEOUT_S = 10.0
+MAX_FRAME_BYTES = 64 * 1024 * 1024  # a block's logs or a multicall answer fit many times over
+
+Answer = TypeVar("Answer")
+
+Tap = Callable[[bytes, int], None]
+"""Called with each inbound frame and its receive time in nanoseconds since the epoch."""
+
+
+class _RpcError(msgspec.Struct, frozen=True):
+    code: int
+    message: str
+    data: object = None
+
+
+class Notification(msgspec.Struct, frozen=True):
+    """One `eth_subscription` push; `result` is still JSON, so that its consumer decodes it into its own type."""
+
+    subscription: str
+    result: msgspec.Raw
+
+
+class _Frame(msgspec.Struct, frozen=True):
+    id: int | None = None
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    error: _RpcError | None = None
+    params: Notification | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RpcStatistics:
+    """Counts since the connection opened."""
+
+    requests: int
+    frames: int
+    bytes_received: int
+
+
+_FRAME = msgspec.json.Decoder(_Frame)
+_FRAMES = msgspec.json.Decoder(list[_Frame])
+
+
+def masked_url(url: str) -> str:
+    """Return scheme and host of an endpoint, without path, query or credentials: they may hold a key."""
+    scheme, _, rest = url.partition("://")
+    host = rest.split("/", 1)[0].split("?", 1)[0].rsplit("@", 1)[-1]
+    return f"{scheme}://{host}"
+
+
+class JsonRpc(WSListener):
+    """One connection to a node. Make it with `JsonRpc.connect(url)`."""
+
+    def __init__(
+        self, tap: Tap | None, on_notification: Callable[[Notification, int], None] | None
+    ) -> None:
+        super().__init__()
+        self._tap = tap
+        self._on_notification = on_notification
+        self._transport: WSTransport | None = None
+        self._pending: dict[int, asyncio.Future[msgspec.Raw]] = {}
+        self._next_id = 1
+        self._name = ""
+        self._frames = 0
+        self._bytes = 0
+        self._partial = bytearray()
+        self.closed: asyncio.Future[StreamLost | DecodeError] = (
+            asyncio.get_running_loop().create_future()
+        )
+
+    @classmethod
+    async def connect(
+        cls,
+        url: str,
+        *,
+        tap: Tap | None = None,
+        on_notification: Callable[[Notification, int], None] | None = None,
+    ) -> "JsonRpc":
+        """Return an open connection.
+
+        Raises  EndpointDown when nothing answers there, or what answers is not a WebSocket.
+        """
+        name = masked_url(url)
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                _, listener = await ws_connect(
+                    lambda: cls(tap, on_notification), url, max_frame_size=MAX_FRAME_BYTES
+                )
+        except (OSError, WSError, TimeoutError, ValueError) as error:
+            reason = str(error) or type(error).__name__
+            raise EndpointDown(
+                f"RPC endpoint `{name}` cannot be reached: {reason.replace(url, name)}"
+            ) from None
+        assert isinstance(listener, cls)
+        listener._name = name
+        return listener
+
+    async def request(self, kind: type[Answer], method: str, *params: object) -> Answer:
+        """Return the answer decoded as `kind` (any type msgspec knows; unknown keys are ignored).
+
+        Raises  RpcRefused when the node answers with an error; DecodeError when the answer has another shape;
+                StreamLost when the connection is gone; OutcomeUnknown when no answer comes in time.
+        """
+        (answer,) = await self.batch([(method, params)])
+        if isinstance(answer, RpcRefused):
+            raise answer
+        return decode_answer(kind, answer, method)
+
+    async def batch(
+        self, calls: Sequence[tuple[str, Sequence[object]]]
+    ) -> list[msgspec.Raw | RpcRefused]:
+        """Return the answers of several calls sent in one frame, in the order of the calls."""
+        if self._transport is None or self.closed.done():
+            raise StreamLost(f"connection to `{self._name}` is closed")
+        first = self._next_id
+        self._next_id += len(calls)
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[msgspec.Raw]] = []
+        body: list[dict[str, object]] = []
+        for number, (method, params) in enumerate(calls, first):
+            futures.append(loop.create_future())
+            self._pending[number] = futures[-1]
+            body.append({"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)})
+        payload = msgspec.json.encode(body[0] if len(body) == 1 else body)
+        self._transport.send(WSMsgType.TEXT, payload)
+        try:
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                results = await asyncio.gather(*futures, return_exceptions=True)
+        except TimeoutError:
+            names = ", ".join(sorted({method for method, _ in calls}))
+            raise OutcomeUnknown(
+                f"`{self._name}` did not answer `{names}` within {REQUEST_TIMEOUT_S} s"
+            ) from None
+        finally:
+            for number in range(first, first + len(calls)):
+                self._pending.pop(number, None)
+        return [
+            _answer_of(method, result) for (method, _), result in zip(calls, results, strict=True)
+        ]
+
+    async def subscribe(self, *params: object) -> str:
+        """Return the id of a new `eth_subscribe` subscription."""
+        return await self.request(str, "eth_subscribe", *params)
+
+    def close(self) -> None:
+        """Close the connection; pending requests end with StreamLost."""
+        if self._transport is not None:
+            self._transport.disconnect()
+
+    def statistics(self) -> RpcStatistics:
+        """Return the counts so far."""
+        return RpcStatistics(self._next_id - 1, self._frames, self._bytes)
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Take the open transport (called by picows)."""
+        self._transport = transport
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Route one frame (called by picows)."""
+        if frame.msg_type not in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
+            return
+        recv_ns = time.time_ns()
+        payload = frame.get_payload_as_bytes()
+        if self._partial or not frame.fin:
+            self._partial += payload
+            if not frame.fin:
+                return
+            payload, self._partial = bytes(self._partial), bytearray()
+        self._frames += 1
+        self._bytes += len(payload)
+        if self._tap is not None:
+            self._tap(payload, recv_ns)
+        try:
+            frames = _FRAMES.decode(payload) if payload[:1] == b"[" else (_FRAME.decode(payload),)
+        except msgspec.MsgspecError as error:
+            self._end(
+                DecodeError(
+                    "bad_json", 0, f"`{self._name}` sent something that is not JSON-RPC: {error}"
+                )
+            )
+            transport.disconnect()
+            return
+        for item in frames:
+            self._route(item, recv_ns)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """Fail what still waits (called by picows)."""
+        self._end(StreamLost(f"connection to `{self._name}` was lost"))
+
+    def __repr__(self) -> str:
+        return f"JsonRpc({self._name})"
+
+    def _route(self, frame: _Frame, recv_ns: int) -> None:
+        if frame.params is not None:
+            if self._on_notification is not None:
+                self._on_notification(frame.params, recv_ns)
+            return
+        future = self._pending.get(frame.id) if frame.id is not None else None
+        if future is None or future.done():
+            return
+        if frame.error is not None:
+            future.set_exception(
+                RpcRefused("", frame.error.code, frame.error.message, frame.error.data)
+            )
+        else:
+            future.set_result(frame.result)
+
+    def _end(self, error: StreamLost | DecodeError) -> None:
+        for future in self._pending.values():
+            if not future.done():
+                future.set_exception(error)
+        if not self.closed.done():
+            self.closed.set_result(error)
+
+
+def decode_answer(kind: type[Answer], raw: msgspec.Raw, method: str) -> Answer:
+    """Return a raw answer decoded as `kind`.
+
+    Raises  DecodeError when it has another shape.
+    """
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.MsgspecError as error:
+        raise DecodeError(
+            "bad_answer", 0, f"`{method}` answered another shape than expected: {error}"
+        ) from error
+
+
+def _answer_of(method: str, result: msgspec.Raw | BaseException) -> msgspec.Raw | RpcRefused:
+    if isinstance(result, RpcRefused):
+        return RpcRefused(method, result.code, result.message, result.data)
+    if isinstance(result, BaseException):
+        raise result
+    return result
