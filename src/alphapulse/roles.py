@@ -11,8 +11,8 @@ from alphapulse.protocol.message import Draft, Message
 
 __all__ = ["Collector", "Component", "Executor"]
 
-Decision = TypeVar("Decision", covariant=True)
-Plan = TypeVar("Plan", contravariant=True)
+Decision_co = TypeVar("Decision_co", covariant=True)
+Plan_contra = TypeVar("Plan_contra", contravariant=True)
 
 
 class Collector(Protocol):
@@ -27,14 +27,14 @@ class Collector(Protocol):
         ...
 
 
-class Component(Protocol[Decision]):
+class Component(Protocol[Decision_co]):
     """Turns messages into drafts of messages and, for a strategy, plans."""
 
-    def on_message(self, message: Message, now_ns: int) -> Iterable[Draft | Decision]:
+    def on_message(self, message: Message, now_ns: int) -> Iterable[Draft | Decision_co]:
         """Return what follows from a message."""
         ...
 
-    def on_timer(self, now_ns: int) -> Iterable[Draft | Decision]:
+    def on_timer(self, now_ns: int) -> Iterable[Draft | Decision_co]:
         """Return what follows from the passing of time."""
         ...
 
@@ -43,10 +43,10 @@ class Component(Protocol[Decision]):
         ...
 
 
-class Executor(Protocol[Plan]):
+class Executor(Protocol[Plan_contra]):
     """Turns plans into transactions and tells what became of them."""
 
-    async def execute(self, plan: Plan) -> None:
+    async def execute(self, plan: Plan_contra) -> None:
         """Act on a plan; the outcome is published, not returned."""
         ...
 

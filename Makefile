@@ -1,0 +1,41 @@
+# The developer's interface. Every target does all the set-up that it needs.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help setup demo test check bench format contracts
+
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+setup: ## virtualenv, pinned parts, local chain: everything that the others need
+	@tools/setup.sh tests
+
+demo: ## local chain, real protocols, the whole system, dashboard in your browser (SECONDS_TO_RUN=n to end by itself)
+	@tools/setup.sh base
+	@$(BIN)/alphapulse demo $(if $(SECONDS_TO_RUN),--seconds $(SECONDS_TO_RUN))
+
+test: ## every test, then a line of counts
+	@tools/setup.sh tests
+	@$(BIN)/python -m pytest
+
+check: ## format, lint, types, import law, tidy rules
+	@tools/setup.sh base
+	@$(BIN)/ruff format --check --quiet . && echo "format    ok"
+	@$(BIN)/ruff check --quiet . && echo "lint      ok"
+	@$(BIN)/mypy --no-error-summary && echo "types     ok"
+	@$(BIN)/lint-imports --no-cache > .setup-imports.log 2>&1 && echo "imports   ok" || (cat .setup-imports.log; exit 1)
+	@$(BIN)/python -m pytest -q tests/architecture
+
+bench: ## every benchmark, JSON lines to standard output
+	@tools/setup.sh base
+	@$(BIN)/alphapulse bench all --json
+
+format: ## apply the formatter and the safe fixes
+	@tools/setup.sh base
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix --quiet .
+
+contracts: ## compile the Huff contracts into contracts/artifacts
+	@tools/setup.sh base
+	@$(BIN)/python -m alphapulse.evm.huff contracts/src/FlashArbitrage.huff -o contracts/artifacts

@@ -1,0 +1,1 @@
+"""One command, `alphapulse`: verbs, exit codes, and results as table, JSON or picture."""

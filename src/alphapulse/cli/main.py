@@ -1,0 +1,59 @@
+"""The command line: finds a verb, runs it, turns errors into one line and an exit code."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from alphapulse.cli.exit_codes import FAILED, REFUSED, USAGE
+from alphapulse.errors import AlphaPulseError, GateClosed, Misconfigured
+
+__all__ = ["main"]
+
+VERBS = {
+    "demo": "local chain with the real protocols, market activity, the whole system, dashboard",
+    "run": "a node from a configuration file; dry run unless --live",
+    "replay": "an archive through the strategy again; prints the digest of its decisions",
+    "devnet": "the local chain alone, with its market activity",
+    "bench": "every benchmark, as a table or as JSON",
+}
+EPILOGUE = "exit codes: 0 done, 1 failed, 2 usage or configuration, 3 refused by a safety check"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(
+        prog="alphapulse",
+        description="Arbitrage trading system: from a swap on a chain to a booked profit.",
+        epilog=EPILOGUE,
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, purpose in VERBS.items():
+        verb = verbs.add_parser(name, help=purpose, description=purpose, epilog=EPILOGUE)
+        if words[:1] == [name]:
+            # Only the verb that runs is loaded: a local chain should not wait for the dashboard's parts.
+            module = importlib.import_module(f"alphapulse.cli.{name}")
+            module.add_arguments(verb)
+            verb.set_defaults(run=module.run)
+    options = parser.parse_args(words)
+    try:
+        code: int = options.run(options)
+    except Misconfigured as error:
+        return _fail(error, USAGE)
+    except GateClosed as error:
+        return _fail(error, REFUSED)
+    except AlphaPulseError as error:
+        return _fail(error, FAILED)
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _fail(error: AlphaPulseError, code: int) -> int:
+    print(f"alphapulse: {error}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

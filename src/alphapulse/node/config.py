@@ -1,0 +1,256 @@
+"""Configuration of one node: TOML file, environment over it, unknown keys refused, secrets by reference only."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from alphapulse.errors import Misconfigured, ValueOutOfRange
+from alphapulse.primitives.address import Address, address
+from alphapulse.primitives.venue import Venue
+
+__all__ = [
+    "ChainSection",
+    "Config",
+    "ContractSection",
+    "DashboardSection",
+    "ExecutionSection",
+    "NodeSection",
+    "PoolSection",
+    "RiskSection",
+    "StrategySection",
+    "TokenSection",
+    "WalletSection",
+    "load_config",
+    "parse_config",
+]
+
+ENVIRONMENT_PREFIX = "ALPHAPULSE__"
+REFERENCES = ("env:", "file:")
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+NotNegative = Annotated[int, msgspec.Meta(ge=0)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+HexAddress = Annotated[str, msgspec.Meta(pattern="^0x[0-9a-fA-F]{40}$")]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file; a key that it does not name is an error."""
+
+
+class NodeSection(Section):
+    """Where this node keeps its files, and whether it may trade at all."""
+
+    data_dir: str = "var/node"
+    live: bool = False
+
+
+class ChainSection(Section):
+    """The chain and how to reach it. `rpc_ws` is a loopback URL, or `env:NAME` or `file:PATH` that holds one."""
+
+    chain_id: Positive
+    rpc_ws: str
+    block_time_ms: Positive
+    wrapped_native: HexAddress
+    multicall: HexAddress
+
+
+class TokenSection(Section):
+    """A token; `max_loan` in smallest units makes it borrowable, `usd` values it at one dollar."""
+
+    address: HexAddress
+    symbol: str
+    decimals: Annotated[int, msgspec.Meta(ge=0, le=36)]
+    max_loan: NotNegative = 0
+    usd: bool = False
+
+
+class PoolSection(Section):
+    """A pool to watch."""
+
+    address: HexAddress
+    venue: str
+    kind: Literal["uniswap_v2", "uniswap_v3"]
+    token0: HexAddress
+    token1: HexAddress
+    fee_pips: Annotated[int, msgspec.Meta(ge=0, lt=1_000_000)]
+    tick_spacing: NotNegative = 0
+
+
+class ContractSection(Section):
+    """The arbitrage contract, the lender that it borrows from, and who receives the profit."""
+
+    address: HexAddress
+    lender: HexAddress
+    recipient: HexAddress
+
+
+class WalletSection(Section):
+    """An Ethereum V3 keystore file; `password` is `env:NAME` or `file:PATH`, never the word itself."""
+
+    keystore: str
+    password: str
+
+
+class StrategySection(Section):
+    """What the flash arbitrage strategy looks for. `min_net_profit` is in wei of the native token."""
+
+    max_hops: Annotated[int, msgspec.Meta(ge=2, le=3)] = 3
+    min_net_profit: NotNegative = 0
+    suppress_blocks: NotNegative = 5
+
+
+class ExecutionSection(Section):
+    """Fees and patience of a submission."""
+
+    tip_per_gas_wei: NotNegative = 1_000_000_000
+    valid_blocks: Positive = 2
+
+
+class RiskSection(Section):
+    """Limits, named as positive amounts."""
+
+    daily_loss_limit_usd_e8: NotNegative = 1000 * 10**8
+
+
+class DashboardSection(Section):
+    """Where the dashboard listens; loopback unless told otherwise. Port 0 takes a free one."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Port = 8700
+
+
+class Config(Section):
+    """One node's whole configuration."""
+
+    chain: ChainSection
+    contract: ContractSection
+    tokens: tuple[TokenSection, ...]
+    pools: tuple[PoolSection, ...]
+    wallet: WalletSection | None = None
+    node: NodeSection = NodeSection()
+    strategy: StrategySection = StrategySection()
+    execution: ExecutionSection = ExecutionSection()
+    risk: RiskSection = RiskSection()
+    dashboard: DashboardSection = DashboardSection()
+
+
+def load_config(path: Path, environment: Mapping[str, str]) -> Config:
+    """Return the configuration of a TOML file with `ALPHAPULSE__SECTION__KEY` variables over it.
+
+    Raises  Misconfigured, naming file, key and rule.
+    """
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise Misconfigured(
+            f"configuration `{path}` cannot be read ({error.strerror}); "
+            "pass an existing file with `--config`, or make one with `alphapulse devnet --config-out FILE`"
+        ) from error
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"configuration `{path}` is not TOML: {error}") from error
+    return parse_config(_with_environment(tables, environment), str(path))
+
+
+def parse_config(tables: Mapping[str, object], name: str) -> Config:
+    """Return the configuration that decoded tables describe; `name` is what errors call them.
+
+    Raises  Misconfigured, naming key and rule.
+    """
+    try:
+        config = msgspec.convert(tables, Config, strict=False)
+    except msgspec.ValidationError as error:
+        raise Misconfigured(f"configuration `{name}`: {_readable(error)}") from error
+    _check_references(config, name)
+    return config
+
+
+def resolve_secret(reference: str, environment: Mapping[str, str], what: str) -> str:
+    """Return what a reference points to, without its final newline.
+
+    Raises  Misconfigured naming the reference, never its content.
+    """
+    kind, _, rest = reference.partition(":")
+    if kind == "env":
+        if rest not in environment:
+            raise Misconfigured(f"`{what}` refers to environment variable `{rest}`, which is not set")
+        return environment[rest]
+    if kind == "file":
+        try:
+            return Path(rest).read_text().rstrip("\n")
+        except OSError as error:
+            raise Misconfigured(
+                f"`{what}` refers to file `{rest}`, which cannot be read ({error.strerror})"
+            ) from error
+    raise Misconfigured(f"`{what}` must be a reference (`env:NAME` or `file:PATH`)")
+
+
+def venue_number(name: str) -> int:
+    """Return a venue's wire number by its name.
+
+    Raises  Misconfigured listing the names that exist.
+    """
+    try:
+        return Venue[name.upper()].value
+    except KeyError:
+        names = ", ".join(venue.name.lower() for venue in Venue)
+        raise Misconfigured(f"`pools.venue` must be one of {names}, was `{name}`") from None
+
+
+def to_address(text: str) -> Address:
+    """Return the bytes of a configured address.
+
+    Raises  Misconfigured when it is none.
+    """
+    try:
+        return address(text)
+    except ValueOutOfRange as error:
+        raise Misconfigured(str(error)) from error
+
+
+def _with_environment(
+    tables: Mapping[str, object], environment: Mapping[str, str]
+) -> dict[str, object]:
+    merged = dict(tables)
+    for variable in sorted(environment):
+        if not variable.startswith(ENVIRONMENT_PREFIX):
+            continue
+        section, _, key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
+        table = merged.get(section, {})
+        if not key or not isinstance(table, Mapping):
+            raise Misconfigured(f"environment variable `{variable}` must be ALPHAPULSE__SECTION__KEY")
+        merged[section] = {**table, key: environment[variable]}
+    return merged
+
+
+def _check_references(config: Config, name: str) -> None:
+    url = config.chain.rpc_ws
+    if not url.startswith((*REFERENCES, "ws://127.0.0.1:", "ws://localhost:", "ws://[::1]:")):
+        raise Misconfigured(
+            f"configuration `{name}`: `chain.rpc_ws` must be a loopback `ws://` URL, or `env:NAME` or "
+            "`file:PATH` that holds the URL, since an endpoint's URL often carries a key"
+        )
+    if config.wallet is not None and not config.wallet.password.startswith(REFERENCES):
+        raise Misconfigured(
+            f"configuration `{name}`: `wallet.password` must be `env:NAME` or `file:PATH`, "
+            "never the password itself"
+        )
+    known = {token.address.lower() for token in config.tokens}
+    for pool in config.pools:
+        venue_number(pool.venue)
+        for token in (pool.token0, pool.token1):
+            if token.lower() not in known:
+                raise Misconfigured(
+                    f"configuration `{name}`: pool `{pool.address}` uses token `{token}`, which `tokens` lacks"
+                )
+
+
+def _readable(error: msgspec.ValidationError) -> str:
+    text, _, place = str(error).partition(" - at ")
+    where = place.strip("`").removeprefix("$.").removeprefix("$")
+    return f"{text[0].lower()}{text[1:]}" + (f" in `{where}`" if where else "")
