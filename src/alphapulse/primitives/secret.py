@@ -1,0 +1,32 @@
+"""A value that must not be printed, compared, hashed by content or pickled."""
+
+from typing import NoReturn
+
+__all__ = ["Secret"]
+
+_MASK = "***"
+
+
+class Secret:
+    """Holds bytes that only `reveal` gives back; every text form of it is three stars."""
+
+    __slots__ = ("__value",)
+
+    def __init__(self, value: bytes) -> None:
+        self.__value = value
+
+    def reveal(self) -> bytes:
+        """Return the bytes; call it where they are used, and keep no copy."""
+        return self.__value
+
+    def __repr__(self) -> str:
+        return _MASK
+
+    def __str__(self) -> str:
+        return _MASK
+
+    def __format__(self, format_spec: str) -> str:
+        return _MASK
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret cannot be pickled or copied")
