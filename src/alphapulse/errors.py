@@ -3,6 +3,7 @@
 AlphaPulseError
 ├── InvalidData      the world sent nonsense   → reject, invalidate, count
 │   ├── DecodeError          bytes or JSON that do not say what they should
+│   ├── ArchiveCorrupt       a stored segment is not what was written
 │   └── StateConflict        (HashMismatch, SequenceGap)
 ├── Unavailable      the world did not answer  → bounded retry, degrade
 │   ├── EndpointDown, StreamLost
@@ -13,14 +14,17 @@ AlphaPulseError
 │   └── by others            (RpcRefused, Reverted)
 └── Misconfigured    found before start        → name file, key, rule; exit 2
 InvariantError(AssertionError)   our mistake   → crash, restart from the archive
+└── CascadeTooLong       components keep answering each other on the bus
 
 The groups "by …" are comments, not classes. An error carries fields, not only text.
 """
 
 __all__ = [
     "AlphaPulseError",
+    "ArchiveCorrupt",
     "BelowMinProfit",
     "BeyondKnownState",
+    "CascadeTooLong",
     "DecodeError",
     "EndpointDown",
     "GateClosed",
@@ -59,6 +63,16 @@ class DecodeError(InvalidData):
         self.offset = offset
         self.detail = detail
         super().__init__(f"`{kind}` at byte {offset}" + (f": {detail}" if detail else ""))
+
+
+class ArchiveCorrupt(InvalidData):
+    """An archive does not hold what was written; `path` and `row` say where, rows count from 0."""
+
+    def __init__(self, path: str, row: int, detail: str) -> None:
+        self.path = path
+        self.row = row
+        self.detail = detail
+        super().__init__(f"`{path}` row {row}: {detail}")
 
 
 class ValueOutOfRange(InvalidData):
@@ -146,3 +160,14 @@ class Misconfigured(AlphaPulseError):
 
 class InvariantError(AssertionError):
     """Our own mistake: crash, restart from the archive."""
+
+
+class CascadeTooLong(InvariantError):
+    """Subscribers published more messages in answer to one message than the bus allows."""
+
+    def __init__(self, limit: int, subscriber: str) -> None:
+        self.limit = limit
+        self.subscriber = subscriber
+        super().__init__(
+            f"one publish caused more than {limit} further messages, the last from `{subscriber}`"
+        )
