@@ -178,7 +178,9 @@ def resolve_secret(reference: str, environment: Mapping[str, str], what: str) ->
     kind, _, rest = reference.partition(":")
     if kind == "env":
         if rest not in environment:
-            raise Misconfigured(f"`{what}` refers to environment variable `{rest}`, which is not set")
+            raise Misconfigured(
+                f"`{what}` refers to environment variable `{rest}`, which is not set"
+            )
         return environment[rest]
     if kind == "file":
         try:
@@ -223,7 +225,9 @@ def _with_environment(
         section, _, key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
         table = merged.get(section, {})
         if not key or not isinstance(table, Mapping):
-            raise Misconfigured(f"environment variable `{variable}` must be ALPHAPULSE__SECTION__KEY")
+            raise Misconfigured(
+                f"environment variable `{variable}` must be ALPHAPULSE__SECTION__KEY"
+            )
         merged[section] = {**table, key: environment[variable]}
     return merged
 
