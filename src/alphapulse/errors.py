@@ -3,8 +3,9 @@
 AlphaPulseError
 ├── InvalidData      the world sent nonsense   → reject, invalidate, count
 │   ├── DecodeError          bytes or JSON that do not say what they should
+│   ├── SourceError          a source text that does not compile
 │   ├── ArchiveCorrupt       a stored segment is not what was written
-│   └── StateConflict        (HashMismatch, SequenceGap)
+│   └── StateConflict        (HashMismatch, SequenceGap, NonceConflict)
 ├── Unavailable      the world did not answer  → bounded retry, degrade
 │   ├── EndpointDown, StreamLost
 │   └── OutcomeUnknown       sent, no answer: reconcile before any resend
@@ -34,12 +35,14 @@ __all__ = [
     "InvariantError",
     "LimitExceeded",
     "Misconfigured",
+    "NonceConflict",
     "OutcomeUnknown",
     "PoolNotTradeable",
     "Rejected",
     "Reverted",
     "RpcRefused",
     "SequenceGap",
+    "SourceError",
     "StateConflict",
     "StreamLost",
     "Unavailable",
@@ -75,6 +78,16 @@ class ArchiveCorrupt(InvalidData):
         super().__init__(f"`{path}` row {row}: {detail}")
 
 
+class SourceError(InvalidData):
+    """A source text that does not compile; `line` counts from 1."""
+
+    def __init__(self, file: str, line: int, detail: str) -> None:
+        self.file = file
+        self.line = line
+        self.detail = detail
+        super().__init__(f"{file}:{line}: {detail}")
+
+
 class ValueOutOfRange(InvalidData):
     """A value does not fit the field that should carry it."""
 
@@ -89,6 +102,10 @@ class HashMismatch(StateConflict):
 
 class SequenceGap(StateConflict):
     """A numbered stream skipped a number."""
+
+
+class NonceConflict(StateConflict):
+    """The nonce ledger and the chain disagree, or a nonce is missing below one that waits."""
 
 
 class Unavailable(AlphaPulseError):
@@ -124,7 +141,11 @@ class PoolNotTradeable(Rejected):
 
 
 class GateClosed(Rejected):
-    """The trading gate is closed."""
+    """The trading gate is closed for a plan; `reason` is the wire's ExecutionReason."""
+
+    def __init__(self, text: str, reason: int = 0) -> None:
+        self.reason = reason
+        super().__init__(text)
 
 
 class LimitExceeded(Rejected):

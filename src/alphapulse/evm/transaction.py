@@ -68,6 +68,8 @@ class UnsignedTransaction:
             value = getattr(self, name)
             if not 0 <= value <= limit:
                 raise ValueOutOfRange(f"`{name}` must be 0 to {limit}, was {value}")
+        if self.gas_limit * self.max_fee_per_gas > MAX_UINT256:
+            raise ValueOutOfRange("`gas_limit` times `max_fee_per_gas` must fit 256 bits")
         if len(self.to) not in (0, _ADDRESS_BYTES):
             raise ValueOutOfRange(f"`to` must have 20 bytes or none, had {len(self.to)}")
         for entry, keys in self.access_list:

@@ -1,22 +1,24 @@
 """A value that must not be printed, compared, hashed by content or pickled."""
 
-from typing import NoReturn
+from typing import Generic, NoReturn, TypeVar
 
 __all__ = ["Secret"]
 
 _MASK = "***"
 
+T = TypeVar("T")
 
-class Secret:
-    """Holds bytes that only `reveal` gives back; every text form of it is three stars."""
+
+class Secret(Generic[T]):
+    """Holds a value that only `reveal` gives back; every text form of it is three stars."""
 
     __slots__ = ("__value",)
 
-    def __init__(self, value: bytes) -> None:
+    def __init__(self, value: T) -> None:
         self.__value = value
 
-    def reveal(self) -> bytes:
-        """Return the bytes; call it where they are used, and keep no copy."""
+    def reveal(self) -> T:
+        """Return the value; call it where they are used, and keep no copy."""
         return self.__value
 
     def __repr__(self) -> str:
