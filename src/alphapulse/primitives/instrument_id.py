@@ -5,24 +5,42 @@ import struct
 from typing import NamedTuple
 
 from alphapulse.errors import DecodeError, ValueOutOfRange
+from alphapulse.primitives.venue import Venue
 
 __all__ = [
+    "ASSET_BOND",
     "ASSET_COIN",
+    "ASSET_COMMODITY",
+    "ASSET_CURRENCY",
+    "ASSET_ETF",
+    "ASSET_FUTURE",
+    "ASSET_INDEX",
+    "ASSET_LP_TOKEN",
+    "ASSET_OPTION",
+    "ASSET_PERPETUAL",
     "ASSET_POOL",
     "ASSET_SPOT_PAIR",
     "ASSET_STOCK",
     "ASSET_TOKEN",
+    "ASSET_WILDCARD",
     "InstrumentId",
 ]
 
 ASSET_WILDCARD = 0
 ASSET_STOCK = 1
 ASSET_BOND = 2
+ASSET_ETF = 3
+ASSET_COMMODITY = 4
+ASSET_CURRENCY = 5
+ASSET_INDEX = 6
 ASSET_TOKEN = 50
 ASSET_COIN = 51
 ASSET_SPOT_PAIR = 55
 ASSET_POOL = 100
 ASSET_LP_TOKEN = 101
+ASSET_OPTION = 150
+ASSET_FUTURE = 151
+ASSET_PERPETUAL = 152
 
 _LAYOUT = struct.Struct("<HBBQ")
 _LONG_SYMBOL_BIT = 1 << 63
@@ -48,6 +66,26 @@ class InstrumentId(NamedTuple):
         return cls(chain_venue, ASSET_TOKEN, 0, int.from_bytes(address[:8], "big"))
 
     @classmethod
+    def ethereum_token(cls, address: bytes) -> "InstrumentId":
+        """Return the id of a token on Ethereum."""
+        return cls.token(Venue.ETHEREUM, address)
+
+    @classmethod
+    def polygon_token(cls, address: bytes) -> "InstrumentId":
+        """Return the id of a token on Polygon."""
+        return cls.token(Venue.POLYGON, address)
+
+    @classmethod
+    def arbitrum_token(cls, address: bytes) -> "InstrumentId":
+        """Return the id of a token on Arbitrum."""
+        return cls.token(Venue.ARBITRUM, address)
+
+    @classmethod
+    def base_token(cls, address: bytes) -> "InstrumentId":
+        """Return the id of a token on Base."""
+        return cls.token(Venue.BASE, address)
+
+    @classmethod
     def pool(cls, venue: int, address_or_id: bytes) -> "InstrumentId":
         """Return the id of a pool: the first 8 bytes of its address or 32-byte pool id."""
         return cls(venue, ASSET_POOL, 0, int.from_bytes(address_or_id[:8], "big"))
@@ -68,6 +106,26 @@ class InstrumentId(NamedTuple):
         return cls(venue, ASSET_BOND, 0, _symbol_id(code))
 
     @classmethod
+    def etf(cls, venue: int, symbol: str) -> "InstrumentId":
+        """Return the id of an exchange-traded fund."""
+        return cls(venue, ASSET_ETF, 0, _symbol_id(symbol))
+
+    @classmethod
+    def commodity(cls, venue: int, symbol: str) -> "InstrumentId":
+        """Return the id of a commodity."""
+        return cls(venue, ASSET_COMMODITY, 0, _symbol_id(symbol))
+
+    @classmethod
+    def currency(cls, venue: int, symbol: str) -> "InstrumentId":
+        """Return the id of a currency."""
+        return cls(venue, ASSET_CURRENCY, 0, _symbol_id(symbol))
+
+    @classmethod
+    def market_index(cls, venue: int, symbol: str) -> "InstrumentId":
+        """Return the id of an index; the plain word is taken by the tuple's own method."""
+        return cls(venue, ASSET_INDEX, 0, _symbol_id(symbol))
+
+    @classmethod
     def coin(cls, venue: int, symbol: str) -> "InstrumentId":
         """Return the id of a coin on a chain or an exchange."""
         return cls(venue, ASSET_COIN, 0, _symbol_id(symbol))
@@ -76,6 +134,21 @@ class InstrumentId(NamedTuple):
     def spot_pair(cls, venue: int, symbol: str) -> "InstrumentId":
         """Return the id of an exchange's spot pair, by its symbol without separators."""
         return cls(venue, ASSET_SPOT_PAIR, 0, _symbol_id(symbol))
+
+    @classmethod
+    def option(cls, venue: int, symbol: str) -> "InstrumentId":
+        """Return the id of an option, by its contract symbol."""
+        return cls(venue, ASSET_OPTION, 0, _symbol_id(symbol))
+
+    @classmethod
+    def future(cls, venue: int, symbol: str) -> "InstrumentId":
+        """Return the id of a future, by its contract symbol."""
+        return cls(venue, ASSET_FUTURE, 0, _symbol_id(symbol))
+
+    @classmethod
+    def perpetual(cls, venue: int, symbol: str) -> "InstrumentId":
+        """Return the id of a perpetual future, by its contract symbol."""
+        return cls(venue, ASSET_PERPETUAL, 0, _symbol_id(symbol))
 
     @classmethod
     def unpack(cls, data: bytes, offset: int = 0) -> "InstrumentId":
@@ -93,6 +166,10 @@ class InstrumentId(NamedTuple):
             raise ValueOutOfRange(
                 f"instrument id does not fit its fields: `{tuple(self)}`"
             ) from error
+
+    def key(self) -> int:
+        """Return the lossless 96-bit key, which orders like the id itself."""
+        return self.venue << 80 | self.asset_type << 72 | self.reserved << 64 | self.asset_id
 
     def symbol(self) -> str:
         """Return the symbol of an id made by the ASCII rule.
@@ -116,5 +193,8 @@ def _symbol_id(symbol: str) -> int:
         raise ValueOutOfRange("a symbol must not be empty")
     if len(symbol) <= _SYMBOL_SIZE and all(0x21 <= ord(character) <= 0x7E for character in symbol):
         return int.from_bytes(symbol.encode("ascii").ljust(_SYMBOL_SIZE, b"\0"), "big")
-    digest = hashlib.sha256(symbol.encode()).digest()
+    try:
+        digest = hashlib.sha256(symbol.encode()).digest()
+    except UnicodeEncodeError as error:
+        raise ValueOutOfRange(f"a symbol must be UTF-8, was `{symbol!r}`") from error
     return int.from_bytes(digest[:_SYMBOL_SIZE], "big") | _LONG_SYMBOL_BIT

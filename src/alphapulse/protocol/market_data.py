@@ -3,9 +3,10 @@
 from enum import IntEnum, IntFlag, unique
 
 import msgspec
+from msgspec.structs import astuple
 
 from alphapulse.primitives.instrument_id import InstrumentId
-from alphapulse.protocol.message import Tlv
+from alphapulse.protocol.message import Message, Tlv
 
 __all__ = [
     "BLOCK_LEVEL",
@@ -39,6 +40,7 @@ __all__ = [
     "Side",
     "StateInvalidation",
     "Trade",
+    "liquidity_of",
 ]
 
 BLOCK_LEVEL = 0xFFFFFFFF  # tx_index and log_index of a fact about a whole block
@@ -414,3 +416,17 @@ class StateInvalidation(Tlv, frozen=True):
     instrument: InstrumentId
     action: int
     reason: int
+
+
+def liquidity_of(message: Message) -> Liquidity | None:
+    """Return the change of liquidity a message tells, in whichever of its three forms.
+
+    PoolMint and PoolBurn beside a Liquidity repeat it and are not a second change.
+    """
+    if liquidity := message.first(Liquidity):
+        return liquidity
+    if mint := message.first(PoolMint):
+        return Liquidity(*astuple(mint), kind=LiquidityKind.MINT)
+    if burn := message.first(PoolBurn):
+        return Liquidity(*astuple(burn), kind=LiquidityKind.BURN)
+    return None
