@@ -1,0 +1,1 @@
+"""How sentences travel: numbering, order and delivery. Knows messages, not their meaning."""
