@@ -81,24 +81,27 @@ def assemble(program: Program, macro_name: str, evm_version: str) -> Assembled:
     Raises  SourceError with file and line for whatever has no meaning; Misconfigured for an
     unknown version.
     """
-    assembly = _Assembly(program, evm_version)
-    macro = program.macros[macro_name]
-    assembly.expand(MacroCall(macro.place, macro_name, ()), None)
-    return assembly.finished()
+    return _Assembly(program, evm_version, ()).assembled(macro_name)
 
 
 class _Assembly:
-    __slots__ = ("_code", "_evm_version", "_jumps", "_opcodes", "_program", "_zero")
+    """Bytes under construction; `outer` are the macros whose size waits for this one."""
 
-    def __init__(self, program: Program, evm_version: str) -> None:
+    __slots__ = ("_code", "_evm_version", "_jumps", "_opcodes", "_outer", "_program", "_zero")
+
+    def __init__(self, program: Program, evm_version: str, outer: tuple[str, ...]) -> None:
         self._program = program
         self._evm_version = evm_version
         self._zero = bytes([PUSH0]) if has_push0(evm_version) else bytes([PUSH0 + 1, 0])
         self._code = bytearray()
         self._opcodes: set[int] = set()
         self._jumps: list[_Jump] = []
+        self._outer = outer
 
-    def finished(self) -> Assembled:
+    def assembled(self, macro_name: str) -> Assembled:
+        self._outer = (*self._outer, macro_name)
+        macro = self._program.macros[macro_name]
+        self.expand(MacroCall(macro.place, macro_name, ()), None)
         for jump in self._jumps:
             target = jump.scope.find(jump.word.name)
             if target is None:
@@ -184,6 +187,11 @@ class _Assembly:
             if len(even) > 64:
                 _fail(use.place, f"`{name}` must fit 32 bytes")
             self._push_word(bytes.fromhex(even.ljust(64, "0")))
+        elif use.name == "__codesize" and name in program.macros:
+            if name in self._outer:
+                _fail(use.place, f"the size of `{name}` depends on itself")
+            inner = _Assembly(program, self._evm_version, self._outer).assembled(name)
+            self._push(f"{len(inner.code):x}")
         elif use.name == "__FUNC_SIG" and name in program.functions:
             self._push(selector(program.functions[name]).hex())
         elif use.name == "__EVENT_HASH" and name in program.events:

@@ -27,7 +27,7 @@ from alphapulse.evm.huff.syntax import (
 
 __all__ = ["BUILTINS", "parse"]
 
-BUILTINS = frozenset({"__FUNC_SIG", "__EVENT_HASH", "__ERROR", "__RIGHTPAD"})
+BUILTINS = frozenset({"__FUNC_SIG", "__EVENT_HASH", "__ERROR", "__RIGHTPAD", "__codesize"})
 MUTABILITIES = frozenset({"pure", "view", "payable", "nonpayable"})
 MAX_PUSH_BYTES = 32
 
