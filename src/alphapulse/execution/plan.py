@@ -2,6 +2,7 @@
 
 import msgspec
 
+from alphapulse.errors import DecodeError
 from alphapulse.primitives.address import Address
 
 __all__ = ["Plan", "PlanHop"]
@@ -65,6 +66,81 @@ class Plan(msgspec.Struct, frozen=True):
         for name in self.__struct_fields__:
             _append(parts, getattr(self, name))
         return b"".join(parts)
+
+    @classmethod
+    def from_canonical(cls, data: bytes) -> "Plan":
+        """Return the plan that `canonical` wrote.
+
+        Raises  DecodeError when the bytes are not those of a plan.
+        """
+        if not data.startswith(_CANONICAL_TAG):
+            raise DecodeError("bad_value", 0, "not a plan")
+        reader = _Reader(data, len(_CANONICAL_TAG))
+        plan = cls(
+            signal_id=reader.integer(),
+            strategy_id=reader.integer(),
+            chain_id=reader.integer(),
+            contract=Address(reader.bytes()),
+            sender=Address(reader.bytes()),
+            calldata=reader.bytes(),
+            path=tuple(reader.hop() for _ in range(reader.length())),
+            profit_token=Address(reader.bytes()),
+            profit_decimals=reader.integer(),
+            amount_in=reader.integer(),
+            predicted_profit=reader.integer(),
+            gas_cost=reader.integer(),
+            min_profit=reader.integer(),
+            gas_limit=reader.integer(),
+            max_fee_per_gas=reader.integer(),
+            max_priority_fee_per_gas=reader.integer(),
+            observed_block=reader.integer(),
+            valid_until_block=reader.integer(),
+            trace_id=reader.integer(),
+            span_id=reader.integer(),
+            native_usd_e8=reader.integer(),
+            profit_token_usd_e8=reader.integer(),
+        )
+        reader.finish()
+        return plan
+
+
+class _Reader:
+    __slots__ = ("_data", "_offset")
+
+    def __init__(self, data: bytes, offset: int) -> None:
+        self._data = data
+        self._offset = offset
+
+    def take(self, size: int) -> bytes:
+        part = self._data[self._offset : self._offset + size]
+        if len(part) != size:
+            raise DecodeError("truncated", self._offset, "the plan ends early")
+        self._offset += size
+        return part
+
+    def integer(self) -> int:
+        return int.from_bytes(self.take(_INT_BYTES), "big", signed=True)
+
+    def length(self) -> int:
+        return int.from_bytes(self.take(4), "big")
+
+    def bytes(self) -> bytes:
+        return self.take(self.length())
+
+    def hop(self) -> PlanHop:
+        return PlanHop(
+            pool=Address(self.bytes()),
+            venue=self.integer(),
+            token_in=Address(self.bytes()),
+            token_out=Address(self.bytes()),
+            amount_in=self.integer(),
+            amount_out=self.integer(),
+            zero_for_one=bool(self.integer()),
+        )
+
+    def finish(self) -> None:
+        if self._offset != len(self._data):
+            raise DecodeError("trailing_bytes", self._offset)
 
 
 def _append(parts: list[bytes], value: object) -> None:

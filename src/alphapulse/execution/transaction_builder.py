@@ -6,12 +6,14 @@ The layout is the ABI's: five head words, then the two arrays. A differential te
 from collections.abc import Sequence
 
 from alphapulse.errors import ValueOutOfRange
+from alphapulse.primitives.address import Address
 
 __all__ = [
     "FLASH_ARBITRAGE_SELECTOR",
     "FLASH_ARBITRAGE_SIGNATURE",
     "MAX_HOPS",
     "flash_arbitrage_calldata",
+    "recipient_of",
 ]
 
 FLASH_ARBITRAGE_SIGNATURE = "flashloanArbitrage(address[],uint256[],uint256,address,address)"
@@ -19,6 +21,7 @@ FLASH_ARBITRAGE_SELECTOR = bytes.fromhex("6f6400d3")
 MAX_HOPS = 16  # the wire protocol's bound on a path
 
 _HEAD_BYTES = 5 * 32
+_RECIPIENT_OFFSET = 4 + 4 * 32
 _PAD = bytes(12)
 _PREFIX = FLASH_ARBITRAGE_SELECTOR + _HEAD_BYTES.to_bytes(32, "big")
 
@@ -65,6 +68,14 @@ def flash_arbitrage_calldata(
     except OverflowError as error:
         raise ValueOutOfRange("`amounts` and `min_profit` must fit 256 bits unsigned") from error
     return b"".join(parts)
+
+
+def recipient_of(calldata: bytes) -> Address | None:
+    """Return who receives the profit of a flash arbitrage call, None when it is another call."""
+    word = calldata[_RECIPIENT_OFFSET : _RECIPIENT_OFFSET + 32]
+    if calldata[:4] != FLASH_ARBITRAGE_SELECTOR or len(word) != 32:
+        return None
+    return Address(word[12:])
 
 
 def _word(address: bytes) -> bytes:
