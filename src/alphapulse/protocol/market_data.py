@@ -3,7 +3,7 @@
 from enum import IntEnum, IntFlag, unique
 
 import msgspec
-from msgspec.structs import astuple
+from msgspec.structs import asdict
 
 from alphapulse.primitives.instrument_id import InstrumentId
 from alphapulse.protocol.message import Message, Tlv
@@ -426,7 +426,7 @@ def liquidity_of(message: Message) -> Liquidity | None:
     if liquidity := message.first(Liquidity):
         return liquidity
     if mint := message.first(PoolMint):
-        return Liquidity(*astuple(mint), kind=LiquidityKind.MINT)
+        return Liquidity(**asdict(mint), kind=LiquidityKind.MINT)
     if burn := message.first(PoolBurn):
-        return Liquidity(*astuple(burn), kind=LiquidityKind.BURN)
+        return Liquidity(**asdict(burn), kind=LiquidityKind.BURN)
     return None
