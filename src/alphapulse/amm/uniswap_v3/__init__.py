@@ -1,0 +1,3 @@
+"""Uniswap V3 file by file, each named after the contract library whose answers it must give."""
+
+__all__: list[str] = []
