@@ -15,6 +15,7 @@ __all__ = ["CHAIN_ID", "Anvil", "AnvilOptions", "save_state"]
 
 CHAIN_ID = 31337
 HARDFORK = "cancun"
+ORDER = "fifo"  # ordered by fees, anvil drops a transaction whose cap exceeds that of the sender's nonce before it
 ACCOUNT_BALANCE_ETHER = 10_000_000
 START_TIMEOUT_S = 15.0  # it needs 0.1 s; a crowded machine may need more
 START_POLL_S = 0.01
@@ -127,7 +128,7 @@ def _write_state(dumped: str, temporary: Path, path: Path) -> None:
 
 def _spawn(executable: Path, options: AnvilOptions, port: int) -> "subprocess.Popen[bytes]":
     command = [str(executable), "--silent", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--chain-id", str(CHAIN_ID), "--hardfork", HARDFORK, "--order", "fees"]
+    command += ["--chain-id", str(CHAIN_ID), "--hardfork", HARDFORK, "--order", ORDER]
     command += ["--balance", str(ACCOUNT_BALANCE_ETHER)]
     command += (
         ["--block-time", str(options.block_time_s)] if options.block_time_s else ["--no-mining"]

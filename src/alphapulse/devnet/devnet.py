@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from alphapulse.devnet.activity import Activity, ActivityStatistics
 from alphapulse.devnet.anvil import Anvil, AnvilOptions, save_state
 from alphapulse.devnet.artifacts import Artifacts
 from alphapulse.devnet.calls import arguments
@@ -64,6 +65,7 @@ class Devnet:
         self.anvil = anvil
         self.rpc = rpc
         self.manifest = manifest
+        self._activity = Activity(manifest, options.seed)
 
     @classmethod
     @asynccontextmanager
@@ -86,6 +88,14 @@ class Devnet:
             devnet.rpc.close()
         finally:
             await anvil.stop()
+
+    async def run_activity(self) -> None:
+        """Let people trade until cancelled."""
+        await self._activity.run()
+
+    def statistics(self) -> ActivityStatistics:
+        """Return what people did so far."""
+        return self._activity.statistics()
 
     async def set_balance(self, account: bytes, balance_wei: int) -> None:
         """Give an account exactly so much native money."""
