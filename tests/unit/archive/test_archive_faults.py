@@ -1,0 +1,358 @@
+"""Slow, full and dying disks, and damaged files: decided, visible, and never silent.
+
+Covers: E10, B3.
+"""
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from alphapulse.archive.manifest import ArchiveState
+from alphapulse.archive.reader import ArchiveReader
+from alphapulse.archive.storage import DiskStorage, FailingStorage, StalledStorage
+from alphapulse.archive.writer import ArchiveLimits, ArchiveWriter
+from alphapulse.errors import ArchiveCorrupt, Misconfigured
+from alphapulse.protocol.message import Draft, RawTlv
+from alphapulse.transport.sequence import Sequencer
+from support.drafts import START_NS, heartbeat_draft, stream
+
+TESTS = Path(__file__).parents[2]
+
+
+def stamped(drafts, start_ns=START_NS):
+    sequencer = Sequencer(9)
+    return [sequencer.stamp(draft, start_ns + i * 10**6) for i, draft in enumerate(drafts)]
+
+
+def wait_until(claim, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not claim():
+        assert time.monotonic() < deadline, "did not happen in time"
+        pause.wait(0.005)
+
+
+def archive(root, count=300, flush_rows=100):
+    messages = stamped(stream(3, count))
+    writer = ArchiveWriter(root, lambda: START_NS, limits=ArchiveLimits(flush_rows=flush_rows))
+    for message in messages:
+        writer.record_message(message)
+    writer.close()
+    return messages
+
+
+def only(root, number=0):
+    return sorted((root / "messages").rglob("part-*.parquet"))[number]
+
+
+def test_a_full_disk_ends_the_record_and_the_owner_is_told(tmp_path):
+    told = []
+    full = OSError(errno.ENOSPC, "No space left on device")
+    writer = ArchiveWriter(
+        tmp_path / "a",
+        lambda: START_NS,
+        on_state=lambda state, cause: told.append((state, cause)),
+        limits=ArchiveLimits(flush_rows=50),
+        storage=FailingStorage(DiskStorage(), 2, full),
+    )
+    messages = stamped(stream(1, 400))
+    for message in messages[:200]:
+        writer.record_message(message)
+    wait_until(lambda: writer.state is ArchiveState.INCOMPLETE)
+    for message in messages[200:]:
+        writer.record_message(message)
+    manifest = writer.close()
+    assert [state for state, _ in told] == [ArchiveState.INCOMPLETE]
+    assert "No space left" in told[0][1]
+    assert (manifest.state, manifest.messages.rows, manifest.lost) == (
+        ArchiveState.INCOMPLETE,
+        100,
+        300,
+    )
+    assert list(ArchiveReader(tmp_path / "a").messages()) == messages[:100]
+
+
+def test_a_stalled_disk_is_behind_then_catches_up(tmp_path):
+    told = []
+    storage = StalledStorage(DiskStorage())
+    writer = ArchiveWriter(
+        tmp_path / "a",
+        lambda: START_NS,
+        on_state=lambda state, cause: told.append(state),
+        limits=ArchiveLimits(flush_rows=10, queue_rows=100),
+        storage=storage,
+    )
+    messages = stamped(stream(1, 90))
+    storage.stall()
+    for message in messages[:30]:
+        writer.record_message(message)
+    wait_until(lambda: len(writer._queue) <= 19)
+    for message in messages[30:]:
+        writer.record_message(message)
+    assert told == [ArchiveState.BEHIND]
+    storage.release()
+    wait_until(lambda: writer.state is ArchiveState.OPEN)
+    manifest = writer.close()
+    assert told == [ArchiveState.BEHIND, ArchiveState.OPEN, ArchiveState.COMPLETE]
+    assert (manifest.lost, manifest.messages.rows) == (0, 90)
+    assert list(ArchiveReader(tmp_path / "a").messages()) == messages
+
+
+def test_a_disk_that_answers_nothing_for_seconds_is_behind(tmp_path):
+    told = []
+    storage = StalledStorage(DiskStorage())
+    writer = ArchiveWriter(
+        tmp_path / "a",
+        lambda: START_NS,
+        on_state=lambda state, cause: told.append(cause),
+        limits=ArchiveLimits(flush_rows=1, stalled_seconds=3),
+        storage=storage,
+    )
+    storage.stall()
+    for message in stamped([heartbeat_draft(1)] * 3):
+        writer.record_message(message)
+    wait_until(lambda: writer._busy_since_ns)
+    for message in stamped([heartbeat_draft(1)], start_ns=START_NS + 3 * 10**9 + 1):
+        writer.record_message(message)
+    assert told == ["the disk has not answered for seconds"]
+    storage.release()
+    writer.close()
+
+
+def test_at_the_bound_the_record_ends_as_an_exact_prefix(tmp_path):
+    told = []
+    storage = StalledStorage(DiskStorage())
+    writer = ArchiveWriter(
+        tmp_path / "a",
+        lambda: START_NS,
+        on_state=lambda state, cause: told.append((state, cause)),
+        limits=ArchiveLimits(flush_rows=10, queue_rows=40),
+        storage=storage,
+    )
+    messages = stamped(stream(1, 500))
+    storage.stall()
+    began = time.perf_counter()
+    for message in messages:
+        writer.record_message(message)
+        writer.record_frame(b"frame", START_NS, "chain")
+    assert time.perf_counter() - began < 5, "the hot path must not wait for the disk"
+    assert [state for state, _ in told][-1] is ArchiveState.INCOMPLETE
+    assert "too slow" in told[-1][1]
+    storage.release()
+    wait_until(lambda: ArchiveReader(tmp_path / "a").manifest.state is ArchiveState.INCOMPLETE)
+    manifest = writer.close()
+    assert manifest.messages.rows + manifest.frames.rows + manifest.lost == 1000
+    assert manifest.lost > 800
+    reader = ArchiveReader(tmp_path / "a")
+    assert list(reader.messages()) == messages[: manifest.messages.rows]
+    reader.verify()
+
+
+def test_large_frames_are_bounded_by_their_bytes(tmp_path):
+    storage = StalledStorage(DiskStorage())
+    writer = ArchiveWriter(
+        tmp_path / "a",
+        lambda: START_NS,
+        limits=ArchiveLimits(flush_rows=1, queue_frame_bytes=10_000),
+        storage=storage,
+    )
+    storage.stall()
+    for number in range(20):
+        writer.record_frame(bytes(1000), START_NS + number, "chain")
+    assert writer.state is ArchiveState.INCOMPLETE
+    assert writer.statistics().lost >= 5
+    storage.release()
+    writer.close()
+
+
+def test_a_message_without_an_encoding_is_not_lost_silently(tmp_path):
+    writer = ArchiveWriter(tmp_path / "a", lambda: START_NS)
+    good = stamped([heartbeat_draft(1)])[0]
+    writer.record_message(good)
+    writer.record_message(Sequencer(1).stamp(Draft(4, 62, (RawTlv(200, bytes(70_000)),)), START_NS))
+    wait_until(lambda: writer.state is ArchiveState.INCOMPLETE)
+    manifest = writer.close()
+    assert "no encoding" in manifest.cause
+    assert manifest.lost + manifest.messages.rows == 2
+
+
+def run_child(code, *arguments, **options):
+    environment = dict(
+        os.environ, PYTHONPATH=os.pathsep.join([str(TESTS), str(TESTS.parent / "src")])
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+ENDLESS = """
+import sys, time, itertools
+from pathlib import Path
+from support.drafts import START_NS, stream
+from alphapulse.archive.writer import ArchiveLimits, ArchiveWriter
+from alphapulse.transport.sequence import Sequencer
+writer = ArchiveWriter(Path(sys.argv[1]), time.time_ns, limits=ArchiveLimits(flush_rows=200))
+sequencer = Sequencer(9)
+drafts = stream(3, 5000)
+for number in itertools.count():
+    message = sequencer.stamp(drafts[number % 5000], START_NS + number)
+    writer.record_message(message)
+    if number % 500 == 0:
+        print(writer.statistics().segments, flush=True)
+        time.sleep(0.01)
+"""
+
+
+def test_kill_leaves_every_earlier_segment_readable(tmp_path):
+    child = run_child(ENDLESS, str(tmp_path / "a"))
+    try:
+        while int(child.stdout.readline()) < 7:
+            pass
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+    assert child.returncode == -signal.SIGKILL
+    reader = ArchiveReader(tmp_path / "a")
+    assert reader.manifest.state is ArchiveState.OPEN
+    read = list(reader.messages())
+    assert len(read) >= 7 * 200
+    assert len(read) % 200 == 0
+    sequencer = Sequencer(9)
+    drafts = stream(3, 5000)
+    assert read == [
+        sequencer.stamp(drafts[number % 5000], START_NS + number) for number in range(len(read))
+    ]
+
+
+LIMITED = """
+import sys, time
+from pathlib import Path
+from support.drafts import START_NS, stream
+from alphapulse.archive.writer import ArchiveLimits, ArchiveWriter
+from alphapulse.transport.sequence import Sequencer
+writer = ArchiveWriter(Path(sys.argv[1]), time.time_ns, limits=ArchiveLimits(flush_rows=int(sys.argv[2])))
+sequencer = Sequencer(9)
+for number, draft in enumerate(stream(3, 1000)):
+    writer.record_message(sequencer.stamp(draft, START_NS + number))
+manifest = writer.close()
+print(manifest.state, manifest.lost, manifest.messages.rows, manifest.cause)
+"""
+
+
+def test_a_real_file_size_limit_is_a_refusing_disk(tmp_path):
+    limit = 20_000
+    child = run_child(
+        LIMITED,
+        str(tmp_path / "a"),
+        "1000",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    output, _ = child.communicate(timeout=60)
+    assert output.startswith("incomplete 1000 0 the disk refused:"), output
+    assert not list((tmp_path / "a").rglob("*.unfinished"))
+    assert ArchiveReader(tmp_path / "a").manifest.state is ArchiveState.INCOMPLETE
+
+
+def test_unfinished_files_are_not_segments(tmp_path):
+    messages = archive(tmp_path / "a")
+    path = only(tmp_path / "a")
+    path.with_name(f".{path.name}.unfinished").write_bytes(b"torn")
+    assert list(ArchiveReader(tmp_path / "a").messages()) == messages
+
+
+def test_a_changed_payload_is_named_by_file_and_row(tmp_path):
+    archive(tmp_path / "a")
+    path = only(tmp_path / "a", 1)
+    table = pq.ParquetFile(path).read()
+    payloads = table["payload"].to_pylist()
+    payloads[37] = payloads[37][:-1] + bytes([payloads[37][-1] ^ 1])
+    index = table.schema.get_field_index("payload")
+    field = table.schema.field(index)
+    pq.write_table(table.set_column(index, field, pa.array(payloads, field.type)), path)
+    with pytest.raises(ArchiveCorrupt, match="checksum") as caught:
+        list(ArchiveReader(tmp_path / "a").messages())
+    assert (caught.value.path, caught.value.row) == (str(path), 37)
+
+
+@pytest.mark.parametrize("keep", [0, 3, 100, -8, -1])
+def test_a_truncated_segment_is_named(tmp_path, keep):
+    archive(tmp_path / "a")
+    path = only(tmp_path / "a", 1)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ArchiveCorrupt, match="cannot be read") as caught:
+        list(ArchiveReader(tmp_path / "a").messages())
+    assert (caught.value.path, caught.value.row) == (str(path), 0)
+
+
+def test_a_missing_segment_is_noticed(tmp_path):
+    archive(tmp_path / "a")
+    only(tmp_path / "a", 1).unlink()
+    with pytest.raises(ArchiveCorrupt, match="position 100 must come next"):
+        list(ArchiveReader(tmp_path / "a").messages())
+
+
+def test_a_missing_tail_is_noticed(tmp_path):
+    archive(tmp_path / "a")
+    only(tmp_path / "a", 2).unlink()
+    with pytest.raises(ArchiveCorrupt, match="must hold 300 rows, held 200"):
+        list(ArchiveReader(tmp_path / "a").messages())
+
+
+def test_a_foreign_table_is_no_segment(tmp_path):
+    archive(tmp_path / "a")
+    pq.write_table(pa.table({"a": [1]}), only(tmp_path / "a"))
+    with pytest.raises(ArchiveCorrupt, match="columns are not those"):
+        list(ArchiveReader(tmp_path / "a").messages())
+
+
+def test_a_stray_name_is_no_segment(tmp_path):
+    archive(tmp_path / "a")
+    path = only(tmp_path / "a")
+    path.rename(path.with_name("part-x.parquet"))
+    with pytest.raises(ArchiveCorrupt, match="must carry a position"):
+        list(ArchiveReader(tmp_path / "a").messages())
+
+
+def test_a_segment_swapped_in_from_another_run_fails_the_digest(tmp_path):
+    archive(tmp_path / "a", flush_rows=1000)
+    other = stamped(stream(4, 300))
+    writer = ArchiveWriter(tmp_path / "b", lambda: START_NS)
+    for message in other:
+        writer.record_message(message)
+    writer.close()
+    only(tmp_path / "a").write_bytes(only(tmp_path / "b").read_bytes())
+    with pytest.raises(ArchiveCorrupt, match="sha256"):
+        ArchiveReader(tmp_path / "a").verify()
+
+
+def test_a_folder_without_manifest_is_no_archive(tmp_path):
+    with pytest.raises(Misconfigured, match="is not an archive"):
+        ArchiveReader(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"state":"lost","opened_ns":1}', '{"x":1}'])
+def test_a_broken_manifest_is_named(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(ArchiveCorrupt, match="not a manifest"):
+        ArchiveReader(tmp_path)
+
+
+def test_a_manifest_of_another_format_is_refused(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"state":"open","opened_ns":1,"format":99}')
+    with pytest.raises(Misconfigured, match="archive format 99"):
+        ArchiveReader(tmp_path)
