@@ -27,8 +27,8 @@ Tap = Callable[[bytes, int], None]
 
 
 class _RpcError(msgspec.Struct, frozen=True):
-    code: int
-    message: str
+    code: int = 0
+    message: str = ""
     data: object = None
 
 
@@ -43,7 +43,8 @@ class _Frame(msgspec.Struct, frozen=True):
     id: int | None = None
     result: msgspec.Raw = msgspec.Raw(b"null")
     error: _RpcError | None = None
-    params: Notification | None = None
+    method: str | None = None
+    params: msgspec.Raw = msgspec.Raw(b"null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,14 @@ class RpcStatistics:
     bytes_received: int
 
 
-_FRAME = msgspec.json.Decoder(_Frame)
-_FRAMES = msgspec.json.Decoder(list[_Frame])
+@dataclass(frozen=True, slots=True)
+class _Received:
+    raw: msgspec.Raw
+    recv_ns: int
+
+
+_FRAMES: msgspec.json.Decoder[_Frame | list[_Frame]] = msgspec.json.Decoder(_Frame | list[_Frame])
+_NOTIFICATION = msgspec.json.Decoder(Notification)
 
 
 def masked_url(url: str) -> str:
@@ -76,7 +83,7 @@ class JsonRpc(WSListener):
         self._tap = tap
         self._on_notification = on_notification
         self._transport: WSTransport | None = None
-        self._pending: dict[int, asyncio.Future[msgspec.Raw]] = {}
+        self._pending: dict[int, asyncio.Future[_Received]] = {}
         self._next_id = 1
         self._name = ""
         self._frames = 0
@@ -119,21 +126,41 @@ class JsonRpc(WSListener):
         Raises  RpcRefused when the node answers with an error; DecodeError when the answer has another shape;
                 StreamLost when the connection is gone; OutcomeUnknown when no answer comes in time.
         """
-        (answer,) = await self.batch([(method, params)])
+        return (await self.request_timed(kind, method, *params))[0]
+
+    async def request_timed(
+        self, kind: type[Answer], method: str, *params: object
+    ) -> tuple[Answer, int]:
+        """Return the answer as `request` does, and the receive time of its frame in nanoseconds.
+
+        Raises  as `request`.
+        """
+        (answer,) = await self._exchange([(method, params)])
         if isinstance(answer, RpcRefused):
             raise answer
-        return decode_answer(kind, answer, method)
+        return decode_answer(kind, answer.raw, method), answer.recv_ns
 
     async def batch(
         self, calls: Sequence[tuple[str, Sequence[object]]]
     ) -> list[msgspec.Raw | RpcRefused]:
-        """Return the answers of several calls sent in one frame, in the order of the calls."""
+        """Return the answers of several calls sent in one frame, in the order of the calls.
+
+        Raises  StreamLost, OutcomeUnknown and DecodeError as `request`; a refused call is returned, not raised.
+        """
+        if not calls:
+            return []
+        answers = await self._exchange(calls)
+        return [answer if isinstance(answer, RpcRefused) else answer.raw for answer in answers]
+
+    async def _exchange(
+        self, calls: Sequence[tuple[str, Sequence[object]]]
+    ) -> list[_Received | RpcRefused]:
         if self._transport is None or self.closed.done():
             raise StreamLost(f"connection to `{self._name}` is closed")
         first = self._next_id
         self._next_id += len(calls)
         loop = asyncio.get_running_loop()
-        futures: list[asyncio.Future[msgspec.Raw]] = []
+        futures: list[asyncio.Future[_Received]] = []
         body: list[dict[str, object]] = []
         for number, (method, params) in enumerate(calls, first):
             futures.append(loop.create_future())
@@ -181,6 +208,16 @@ class JsonRpc(WSListener):
         payload = frame.get_payload_as_bytes()
         if self._partial or not frame.fin:
             self._partial += payload
+            if len(self._partial) > MAX_FRAME_BYTES:
+                self._end(
+                    DecodeError(
+                        "too_large",
+                        0,
+                        f"`{self._name}` sent a message above {MAX_FRAME_BYTES} bytes",
+                    )
+                )
+                transport.disconnect()
+                return
             if not frame.fin:
                 return
             payload, self._partial = bytes(self._partial), bytearray()
@@ -189,17 +226,16 @@ class JsonRpc(WSListener):
         if self._tap is not None:
             self._tap(payload, recv_ns)
         try:
-            frames = _FRAMES.decode(payload) if payload[:1] == b"[" else (_FRAME.decode(payload),)
-        except msgspec.MsgspecError as error:
+            decoded = _FRAMES.decode(payload)
+            for item in decoded if isinstance(decoded, list) else (decoded,):
+                self._route(item, recv_ns)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             self._end(
                 DecodeError(
                     "bad_json", 0, f"`{self._name}` sent something that is not JSON-RPC: {error}"
                 )
             )
             transport.disconnect()
-            return
-        for item in frames:
-            self._route(item, recv_ns)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Fail what still waits (called by picows)."""
@@ -209,19 +245,23 @@ class JsonRpc(WSListener):
         return f"JsonRpc({self._name})"
 
     def _route(self, frame: _Frame, recv_ns: int) -> None:
-        if frame.params is not None:
-            if self._on_notification is not None:
-                self._on_notification(frame.params, recv_ns)
+        if frame.method is not None:
+            if frame.method == "eth_subscription" and self._on_notification is not None:
+                self._on_notification(_NOTIFICATION.decode(frame.params), recv_ns)
+            return
+        if frame.id is None and frame.error is not None:
+            # The node could not read a request far enough to find its id, so any waiting one may be meant.
+            for waiting in self._pending.values():
+                if not waiting.done():
+                    waiting.set_exception(_refusal(frame.error))
             return
         future = self._pending.get(frame.id) if frame.id is not None else None
         if future is None or future.done():
             return
         if frame.error is not None:
-            future.set_exception(
-                RpcRefused("", frame.error.code, frame.error.message, frame.error.data)
-            )
+            future.set_exception(_refusal(frame.error))
         else:
-            future.set_result(frame.result)
+            future.set_result(_Received(frame.result, recv_ns))
 
     def _end(self, error: StreamLost | DecodeError) -> None:
         for future in self._pending.values():
@@ -244,7 +284,11 @@ def decode_answer(kind: type[Answer], raw: msgspec.Raw, method: str) -> Answer:
         ) from error
 
 
-def _answer_of(method: str, result: msgspec.Raw | BaseException) -> msgspec.Raw | RpcRefused:
+def _refusal(error: _RpcError) -> RpcRefused:
+    return RpcRefused("", error.code, error.message, error.data)
+
+
+def _answer_of(method: str, result: _Received | BaseException) -> _Received | RpcRefused:
     if isinstance(result, RpcRefused):
         return RpcRefused(method, result.code, result.message, result.data)
     if isinstance(result, BaseException):
