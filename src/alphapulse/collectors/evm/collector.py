@@ -8,7 +8,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -103,15 +103,14 @@ class EvmCollector:
     async def _connection(self) -> None:
         """Serve one connection until it fails; what is lost is said before the failure is handed on."""
         inbox = Inbox(INBOX_LIMIT)
-        rpc = await JsonRpc.connect(
-            self._config.rpc_ws, tap=self._record, on_notification=inbox.put
-        )
+        rpc = await JsonRpc.connect(self._config.rpc_ws, tap=self._tap, on_notification=inbox.put)
         self._counters.connections += 1
         self._touch()
         work = asyncio.ensure_future(self._work(rpc, inbox))
         watch = asyncio.ensure_future(self._watch())
         try:
-            await asyncio.wait({work, watch, rpc.closed}, return_when=asyncio.FIRST_COMPLETED)
+            ends: tuple[asyncio.Future[Any], ...] = (work, watch, rpc.closed)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             reason = InvalidationReason.DISCONNECT
             if inbox.overflowed:
                 reason = InvalidationReason.QUEUE_OVERFLOW
@@ -186,6 +185,10 @@ class EvmCollector:
                     f"`{self._endpoint}` announced no block for {self._config.silent_blocks} block times"
                 )
             await asyncio.sleep(left)
+
+    def _tap(self, payload: bytes, recv_ns: int) -> None:
+        self._counters.last_frame_ns = recv_ns
+        self._record(payload, recv_ns)
 
     def _touch(self) -> None:
         self._head_mono = asyncio.get_running_loop().time()

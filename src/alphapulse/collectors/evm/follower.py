@@ -188,7 +188,8 @@ class ChainFollower:
         for each, logs in missed:
             initialised = await self._read_initialised(reader, each, logs)
             flags = LIVE if each is header else ChainEventFlag.BACKFILLED
-            self._release(each, logs, flags, initialised, recv_ns=recv_ns)
+            done_ns = max(recv_ns, self._counters.last_frame_ns)
+            self._release(each, logs, flags, initialised, recv_ns=done_ns)
         self._counters.skipped_heads += len(missed) - 1
 
     async def _check_fork(self, reader: ChainReader) -> None:
@@ -223,6 +224,7 @@ class ChainFollower:
         self._tracker = PoolTracker({})
         self._broken = {}
         self._announce(header)
+        self._counters.last_recv_ns = self._counters.last_frame_ns
         self._take_readings(readings, header)
         self._publish(normaliser.block_draft(header))
         self._is_trusted = True
@@ -265,10 +267,7 @@ class ChainFollower:
                 draft
                 for header, logs in missed
                 for draft in self._log_drafts(
-                    sorted(logs, key=lambda entry: entry.position),
-                    header,
-                    ChainEventFlag.BACKFILLED,
-                    (tracker, broken),
+                    logs, header, ChainEventFlag.BACKFILLED, (tracker, broken)
                 )
             ]
             all_logs = [entry for _, logs in missed for entry in logs]
@@ -287,6 +286,7 @@ class ChainFollower:
         for draft in drafts:
             self._publish(draft)
         self._take_readings(initialised, head)
+        self._counters.last_recv_ns = self._counters.last_frame_ns
         self._invalidate(InvalidationAction.RESUME, InvalidationReason.RECOVERY, head.block_hash)
         self._publish(self._normaliser.block_draft(head))
         self._is_trusted = True

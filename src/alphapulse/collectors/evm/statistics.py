@@ -14,6 +14,7 @@ class EvmCollectorStatistics:
     logs: int
     last_block: int
     last_recv_ns: int
+    last_frame_ns: int
     connections: int
     reconnects: int
     bootstraps: int
@@ -44,6 +45,7 @@ class Counters:
     logs: int = 0
     last_block: int = 0
     last_recv_ns: int = 0
+    last_frame_ns: int = 0
     connections: int = 0
     bootstraps: int = 0
     resumes: int = 0
