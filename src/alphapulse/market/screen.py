@@ -1,0 +1,139 @@
+"""Two quick questions about a cycle: can it pay at all, and how much at most? Statistics in floating point.
+
+Nothing is decided by these figures: the screen lets pass whatever exact arithmetic could accept, and the bound is never below the
+exact profit. They only save work. Everything that passes is answered again in integers.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from alphapulse.amm.kernel import V3Pool
+from alphapulse.errors import Rejected
+from alphapulse.market.graph import Cycle, PoolGraph
+
+__all__ = ["SCREEN_MARGIN", "CycleScreen"]
+
+SCREEN_MARGIN = 1e-12  # on the sum of logarithms; their own errors are below 1e-13
+BOUND_MARGIN = 1e-13  # relative, on the square roots of the bound; rounding errors are below 1e-14
+TICKS_PER_LOG = 10_001.0  # 1 / log(1.0001), rounded up
+NEVER = -math.inf
+Q96 = 2.0**96
+
+TickMap: TypeAlias = tuple[list[int], list[int]]
+"""Initialised ticks in ascending order, and their net liquidity."""
+
+
+class CycleScreen:
+    """Holds one log rate per directed edge and sums them along cycles.
+
+    Refresh an edge's pool when its revision changed, then ask. A pool without a usable quote never passes.
+    """
+
+    __slots__ = ("_graph", "_log_cost", "_rates", "_revisions", "_ticks")
+
+    def __init__(self, graph: PoolGraph, premium_bps: int) -> None:
+        self._graph = graph
+        self._log_cost = math.log1p(premium_bps / 10_000)
+        self._rates = [NEVER] * (2 * len(graph.pools))
+        self._revisions = [-1] * len(graph.pools)
+        self._ticks: list[tuple[int, TickMap] | None] = [None] * len(graph.pools)
+
+    def refresh(self, index: int) -> None:
+        """Take over a pool's state."""
+        pool = self._graph.pools[index]
+        if self._revisions[index] == pool.revision:
+            return
+        self._revisions[index] = pool.revision
+        quoter = pool.quoter
+        for edge, zero_for_one in ((2 * index, True), (2 * index + 1, False)):
+            try:
+                self._rates[edge] = quoter.log_rate(zero_for_one) if quoter else NEVER
+            except Rejected:
+                self._rates[edge] = NEVER
+
+    def survivors(self, cycles: Sequence[Cycle]) -> list[tuple[Cycle, int]]:
+        """Return the cycles that could pay, each with its gain: log of what one unit returns over what it owes, times 1e15.
+
+        The gain is rounded up and at least 0; a cycle that exact arithmetic accepts is among them.
+        """
+        rates = self._rates
+        least = self._log_cost - SCREEN_MARGIN
+        found = []
+        for cycle in cycles:
+            edges = cycle.edges
+            total = rates[edges[0]] + rates[edges[1]]
+            if len(edges) == 3:
+                total += rates[edges[2]]
+            if total > least:
+                found.append((cycle, math.ceil((total - least + SCREEN_MARGIN) * 1e15)))
+        return found
+
+    def bound(self, edges: Sequence[int], gain: int, max_loan: int) -> int:
+        """Return a profit before gas that no loan up to `max_loan` exceeds, in units of the first edge's token in.
+
+        Each hop is replaced by a constant-product pool at the same price that is at least as deep as the hop is anywhere the
+        price can go before the cycle stops paying: the product of the hops' marginal rates falls from its start to the cost of
+        the loan, so no single price moves by more than the whole gain. The composed pool has a closed-form optimum.
+        """
+        log_gain = gain * 1e-15
+        cost = math.exp(self._log_cost)
+        linear = math.expm1(log_gain) * cost * max_loan
+        reach = int(log_gain * TICKS_PER_LOG) + 2
+        a, c, d = 1.0, 0.0, 1.0
+        for edge in edges:
+            reserve_in, reserve_out = self._reserves(edge, reach)
+            if reserve_in <= 0.0 or reserve_out <= 0.0:
+                return 0
+            rate = 1.0 - self._graph.pools[edge >> 1].fee_pips / 1_000_000
+            c = a * rate + c * reserve_in
+            a *= rate * reserve_out
+            d *= reserve_in
+        root = math.sqrt(a)
+        excess = root - math.sqrt(cost * d) + BOUND_MARGIN * root
+        if excess <= 0.0:
+            return 1
+        return math.ceil(min(excess * excess / c, linear) * (1.0 + BOUND_MARGIN)) + 1
+
+    def _reserves(self, edge: int, reach: int) -> tuple[float, float]:
+        pool = self._graph.pools[edge >> 1]
+        quoter = pool.quoter
+        if quoter is None:
+            return 0.0, 0.0
+        zero_for_one = not edge & 1
+        if not isinstance(quoter, V3Pool):
+            reserves = float(quoter.reserve0), float(quoter.reserve1)
+        else:
+            depth = float(self._deepest(edge >> 1, quoter, zero_for_one, reach))
+            root_price = quoter.sqrt_price_x96 / Q96
+            reserves = depth / root_price, depth * root_price
+        return reserves if zero_for_one else (reserves[1], reserves[0])
+
+    def _deepest(self, index: int, quoter: V3Pool, zero_for_one: bool, reach: int) -> int:
+        """Return the largest active liquidity within so many ticks of the price, in one direction."""
+        order, nets = self._tick_map(index, quoter)
+        tick = quoter.tick
+        place = bisect_right(order, tick)
+        depth = most = quoter.liquidity
+        if zero_for_one:
+            while place and order[place - 1] >= tick - reach:
+                place -= 1
+                depth -= nets[place]
+                most = max(most, depth)
+        else:
+            while place < len(order) and order[place] <= tick + reach:
+                depth += nets[place]
+                place += 1
+                most = max(most, depth)
+        return most
+
+    def _tick_map(self, index: int, quoter: V3Pool) -> TickMap:
+        version = self._graph.pools[index].tick_version
+        held = self._ticks[index]
+        if held is None or held[0] != version:
+            ticks = quoter.state().ticks
+            order = sorted(ticks)
+            held = (version, (order, [ticks[tick][1] for tick in order]))
+            self._ticks[index] = held
+        return held[1]

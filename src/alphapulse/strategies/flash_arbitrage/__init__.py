@@ -1,0 +1,1 @@
+"""Cycles of pools on one chain, closed in one transaction with a flash loan."""

@@ -1,0 +1,71 @@
+"""What the strategy is told once: whom it acts for, what it may borrow, and its limits."""
+
+import msgspec
+
+from alphapulse.errors import Misconfigured
+from alphapulse.execution.gas import GasModel
+from alphapulse.market.graph import MAX_HOPS, MIN_HOPS
+from alphapulse.primitives.address import Address
+from alphapulse.primitives.units import MAX_UINT128
+from alphapulse.protocol.header import Source
+
+__all__ = ["BorrowableToken", "FlashArbitrageConfig"]
+
+MAX_VALID_BLOCKS = 64  # beyond it a bound on the base fee says nothing
+MAX_PREMIUM_BPS = 10_000
+
+
+class BorrowableToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A token that the lender lends; `max_loan` in its smallest units."""
+
+    address: Address
+    max_loan: int
+
+
+class FlashArbitrageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of one strategy instance.
+
+    Units   tip_per_gas_wei in wei per gas; min_net_profit in wei of the native token; premium_bps of the loan;
+            `*_blocks` in blocks of the chain.
+    Range   A token in usd_tokens counts as one dollar. A path whose last `suppress_after_failures` executions failed rests for
+            suppress_blocks. Pools of a plan without a result are free again busy_margin_blocks after it expired.
+    Raises  Misconfigured when a value is outside its range.
+    """
+
+    chain_id: int
+    contract: Address
+    recipient: Address
+    operator: Address
+    borrowable: tuple[BorrowableToken, ...]
+    wrapped_native: Address
+    usd_tokens: tuple[Address, ...]
+    premium_bps: int
+    source: int = Source.ARBITRAGE
+    max_hops: int = MAX_HOPS
+    tip_per_gas_wei: int = 1_000_000_000
+    valid_blocks: int = 2
+    min_net_profit: int = 0
+    busy_margin_blocks: int = 2
+    suppress_blocks: int = 5
+    suppress_after_failures: int = 1
+    gas_model: GasModel = GasModel()
+
+    def __post_init__(self) -> None:
+        for name, value, least, most in (
+            ("chain_id", self.chain_id, 1, 2**32 - 1),
+            ("source", self.source, 20, 39),
+            ("max_hops", self.max_hops, MIN_HOPS, MAX_HOPS),
+            ("premium_bps", self.premium_bps, 0, MAX_PREMIUM_BPS),
+            ("tip_per_gas_wei", self.tip_per_gas_wei, 0, 2**64 - 1),
+            ("valid_blocks", self.valid_blocks, 1, MAX_VALID_BLOCKS),
+            ("min_net_profit", self.min_net_profit, 0, MAX_UINT128),
+            ("busy_margin_blocks", self.busy_margin_blocks, 0, 1_000),
+            ("suppress_blocks", self.suppress_blocks, 0, 1_000_000),
+            ("suppress_after_failures", self.suppress_after_failures, 1, 1_000),
+        ):
+            if not least <= value <= most:
+                raise Misconfigured(f"`{name}` must be in {least} ... {most}, was {value}")
+        if not self.borrowable or any(
+            not 0 < token.max_loan <= MAX_UINT128 for token in self.borrowable
+        ):
+            raise Misconfigured("`borrowable` must name tokens with a `max_loan` above 0")

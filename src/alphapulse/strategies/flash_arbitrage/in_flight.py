@@ -1,0 +1,136 @@
+"""What the strategy remembers of its own plans: pools in use, paths that failed, and how often plans come true."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from alphapulse.market.pool import PoolKey
+from alphapulse.primitives.units import div_floor
+from alphapulse.protocol.execution import ExecutionFlag, ExecutionResult, ExecutionStatus
+
+__all__ = ["InFlight", "PathKey"]
+
+MAX_REMEMBERED_PATHS = 4_096  # failed paths; the oldest is forgiven first
+CONFIDENCE_WINDOW = 64  # final results that confidence looks back on
+
+PathKey = tuple[PoolKey, ...]
+"""The pools of a cycle in its one writing: a path, whichever token it is walked from."""
+
+_FAILED = (
+    ExecutionStatus.REVERTED,
+    ExecutionStatus.DROPPED,
+    ExecutionStatus.TIMED_OUT,
+    ExecutionStatus.NOT_INCLUDED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    path: PathKey
+    free_after_block: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Failures:
+    count: int
+    rests_until_block: int
+
+
+class InFlight:
+    """Plans without a result, failed paths, and the share of plans that succeeded.
+
+    A pool is busy until the result of the plan that uses it, or until the plan has expired. A path whose last executions
+    failed rests for some blocks; a success clears it.
+    """
+
+    __slots__ = (
+        "_block",
+        "_busy",
+        "_failures",
+        "_flights",
+        "_margin_blocks",
+        "_results",
+        "_suppress_after",
+        "_suppress_blocks",
+    )
+
+    def __init__(
+        self, *, margin_blocks: int, suppress_blocks: int, suppress_after_failures: int
+    ) -> None:
+        self._margin_blocks = margin_blocks
+        self._suppress_blocks = suppress_blocks
+        self._suppress_after = suppress_after_failures
+        self._flights: dict[int, _Flight] = {}
+        self._busy: dict[PoolKey, int] = {}
+        self._failures: dict[PathKey, _Failures] = {}
+        self._results: deque[bool] = deque(maxlen=CONFIDENCE_WINDOW)
+        self._block = 0
+
+    def begin(self, signal_id: int, path: PathKey, valid_until_block: int) -> None:
+        """Note a plan that goes out; its pools are busy from now on."""
+        self._flights[signal_id] = _Flight(path, valid_until_block + self._margin_blocks)
+        for key in path:
+            self._busy[key] = signal_id
+
+    def end(self, result: ExecutionResult) -> PathKey:
+        """Note a result; return the pools that it frees, none for a plan of someone else."""
+        flight = self._flights.get(result.signal_id)
+        if flight is None:
+            return ()
+        if not result.flags & ExecutionFlag.SIMULATED:
+            self._judge(flight.path, result)
+        self._release(result.signal_id)
+        return flight.path
+
+    def on_block(self, block: int) -> tuple[PoolKey, ...]:
+        """Return the pools to look at again: those of expired plans, and of paths that have rested."""
+        self._block = block
+        again: dict[PoolKey, None] = {}
+        for signal_id, flight in list(self._flights.items()):
+            if flight.free_after_block < block:
+                self._release(signal_id)
+                again.update(dict.fromkeys(flight.path))
+        for path, failures in self._failures.items():
+            if failures.rests_until_block == block - 1:
+                again.update(dict.fromkeys(path))
+        return tuple(again)
+
+    def is_busy(self, keys: Iterable[PoolKey]) -> bool:
+        """Return whether a plan without a result uses one of the pools."""
+        return bool(self._busy) and any(key in self._busy for key in keys)
+
+    def is_resting(self, path: PathKey) -> bool:
+        """Return whether a path rests after failures."""
+        failures = self._failures.get(path)
+        return failures is not None and self._block <= failures.rests_until_block
+
+    def confidence(self) -> int:
+        """Return how many of a hundred plans should come true, judged by the last 64 real results.
+
+        The rule of succession: (successes + 1) / (results + 2), so 50 before anything is known.
+        """
+        return div_floor(100 * (sum(self._results) + 1), len(self._results) + 2)
+
+    @property
+    def count(self) -> int:
+        """How many plans have no result yet."""
+        return len(self._flights)
+
+    def _judge(self, path: PathKey, result: ExecutionResult) -> None:
+        if result.status == ExecutionStatus.SUCCEEDED:
+            self._results.append(True)
+            self._failures.pop(path, None)
+        elif result.status in _FAILED:
+            self._results.append(False)
+            known = self._failures.pop(path, None)
+            count = known.count + 1 if known else 1
+            rests = self._block + self._suppress_blocks if count >= self._suppress_after else -1
+            self._failures[path] = _Failures(count, rests)
+            if len(self._failures) > MAX_REMEMBERED_PATHS:
+                del self._failures[next(iter(self._failures))]
+
+    def _release(self, signal_id: int) -> None:
+        flight = self._flights.pop(signal_id)
+        for key in flight.path:
+            if self._busy.get(key) == signal_id:
+                del self._busy[key]

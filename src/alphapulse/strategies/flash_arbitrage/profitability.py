@@ -1,0 +1,192 @@
+"""What is left of a cycle after every cost, in exact integers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from alphapulse.amm.kernel import PoolQuoter, optimise
+from alphapulse.errors import InvariantError, LimitExceeded, Rejected
+from alphapulse.execution.gas import base_fee_bound, gas_cost, gas_limit
+from alphapulse.execution.transaction_builder import flash_arbitrage_calldata
+from alphapulse.market.graph import Cycle, PoolGraph
+from alphapulse.market.pools import Head
+from alphapulse.market.prices import Prices, Rate
+from alphapulse.primitives.address import Address
+from alphapulse.primitives.units import MAX_UINT128, div_floor
+from alphapulse.strategies.flash_arbitrage.config import FlashArbitrageConfig
+from alphapulse.strategies.flash_arbitrage.outcome import Outcome
+
+__all__ = ["Assessment", "Assessor"]
+
+MAX_INT64 = 2**63 - 1
+MAX_INT128 = 2**127 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A cycle walked from one of its tokens with the best loan, and everything it costs.
+
+    Units   amounts along the path in each token's smallest units; the other figures in units of profit_token, net_native in
+            wei of the native token, net_profit_usd in dollars times 10**8, gas in gas.
+    Range   net_profit = gross_profit - flash_fee - gas_cost, above 0; gas_cost <= min_profit <= gross_profit - flash_fee.
+    """
+
+    cycle: Cycle
+    edges: tuple[int, ...]
+    profit_token: Address
+    amounts: tuple[int, ...]
+    gross_profit: int
+    flash_fee: int
+    gas_cost: int
+    net_profit: int
+    net_native: int
+    min_profit: int
+    net_profit_usd: int
+    gas: int
+    gas_limit: int
+    affordable_per_gas: int
+
+    @property
+    def amount_in(self) -> int:
+        """The loan."""
+        return self.amounts[0]
+
+
+class Assessor:
+    """Sizes and costs cycles against one state of the market; made anew for each block.
+
+    The gas price is the most that the next block's base fee can be, plus the tip.
+    """
+
+    __slots__ = (
+        "_config",
+        "_graph",
+        "_least_gas",
+        "_max_loans",
+        "_prices",
+        "least_net",
+        "price_per_gas",
+    )
+
+    def __init__(
+        self,
+        config: FlashArbitrageConfig,
+        graph: PoolGraph,
+        prices: Prices,
+        head: Head,
+    ) -> None:
+        self._config = config
+        self._graph = graph
+        self._prices = prices
+        self.least_net = config.min_net_profit
+        self._max_loans = {token.address: token.max_loan for token in config.borrowable}
+        self.price_per_gas = base_fee_bound(head.base_fee_per_gas, 1) + config.tip_per_gas_wei
+        self._least_gas: dict[tuple[int, ...], int] = {}
+
+    def max_loan(self, edges: Sequence[int]) -> int:
+        """Return the most that may be borrowed of the token that a path starts from."""
+        return self._max_loans[self._graph.token_in[edges[0]]]
+
+    def native_rate(self, edges: Sequence[int]) -> Rate | None:
+        """Return wei of the native token per unit of the token that a path starts from."""
+        return self._prices.native_per(self._graph.token_in[edges[0]])
+
+    def least_gas_cost(self, edges: Sequence[int]) -> int:
+        """Return wei that a path over such pools costs at least: no tick crossed, empty calldata."""
+        kinds = tuple(self._graph.pools[edge >> 1].kind.value for edge in edges)
+        least = self._least_gas.get(kinds)
+        if least is None:
+            least = self._config.gas_model.estimate(kinds, 0, b"") * self.price_per_gas
+            self._least_gas[kinds] = least
+        return least
+
+    def assess(self, cycle: Cycle, start: int) -> Assessment | Outcome:
+        """Return the best walk of a cycle from one offset, or why it is not worth one."""
+        edges = cycle.rotation(start)
+        max_loan = self.max_loan(edges)
+        hops = self._hops(edges)
+        try:
+            sizing = optimise(hops, premium_bps=self._config.premium_bps, max_amount_in=max_loan)
+            if sizing is None:
+                return Outcome.NO_PROFIT
+            amounts = sizing.amounts
+            ticks = sum(
+                quoter.ticks_crossed(amount, zero_for_one)
+                for (quoter, zero_for_one), amount in zip(hops, amounts, strict=False)
+            )
+        except Rejected:
+            return Outcome.NO_PROFIT  # a pool that refuses the amount pays nothing for it
+        outcome = self._cost(cycle, edges, amounts, sizing.premium, ticks)
+        if outcome in (Outcome.NO_PROFIT, Outcome.BELOW_GAS) and amounts[0] >= max_loan:
+            return Outcome.LOAN_LIMIT
+        return outcome
+
+    def _hops(self, edges: tuple[int, ...]) -> list[tuple[PoolQuoter, bool]]:
+        hops: list[tuple[PoolQuoter, bool]] = []
+        for edge in edges:
+            quoter = self._graph.pools[edge >> 1].quoter
+            if quoter is None:
+                raise InvariantError("a candidate holds a pool without state")
+            hops.append((quoter, not edge & 1))
+        return hops
+
+    def _cost(
+        self,
+        cycle: Cycle,
+        edges: tuple[int, ...],
+        amounts: tuple[int, ...],
+        flash_fee: int,
+        ticks_crossed: int,
+    ) -> Assessment | Outcome:
+        token = self._graph.token_in[edges[0]]
+        native = self._prices.native_per(token)
+        gross = amounts[-1] - amounts[0]
+        repaid = gross - flash_fee
+        if native is None:
+            return Outcome.NO_PRICE
+        if repaid <= 0:
+            return Outcome.NO_PROFIT
+        gas = self._gas(edges, amounts[0], repaid, ticks_crossed)
+        try:
+            limit = gas_limit(gas)
+        except LimitExceeded:
+            return Outcome.GAS_LIMIT
+        cost = native.inverse_ceil(gas_cost(gas, self.price_per_gas, 0))
+        net = repaid - cost
+        if net <= 0:
+            return Outcome.BELOW_GAS
+        net_native = native.floor(net)
+        if net_native < self.least_net:
+            return Outcome.BELOW_MIN_PROFIT
+        usd = self._prices.usd_e8_per(token)
+        net_usd = usd.cut(net) if usd else 0
+        if max(amounts) > MAX_UINT128 or gross > MAX_INT128 or net_usd > MAX_INT64:
+            return Outcome.OUT_OF_RANGE
+        return Assessment(
+            cycle=cycle,
+            edges=edges,
+            profit_token=token,
+            amounts=amounts,
+            gross_profit=gross,
+            flash_fee=flash_fee,
+            gas_cost=cost,
+            net_profit=net,
+            net_native=net_native,
+            min_profit=max(1, min(cost + native.inverse_ceil(self.least_net), repaid)),
+            net_profit_usd=net_usd,
+            gas=gas,
+            gas_limit=limit,
+            affordable_per_gas=div_floor(native.floor(repaid), gas),
+        )
+
+    def _gas(self, edges: tuple[int, ...], loan: int, repaid: int, ticks_crossed: int) -> int:
+        """Return the gas of a path; the bound handed to the contract counts as its dearest bytes, since it depends on this."""
+        dearest = (1 << (8 * ((repaid.bit_length() + 7) >> 3))) - 1
+        calldata = flash_arbitrage_calldata(
+            [self._graph.pools[edge >> 1].key.address for edge in edges],
+            [loan] + [0] * (len(edges) - 1),
+            dearest,
+            self._graph.token_in[edges[0]],
+            self._config.recipient,
+        )
+        kinds = [self._graph.pools[edge >> 1].kind.value for edge in edges]
+        return self._config.gas_model.estimate(kinds, ticks_crossed, calldata)

@@ -1,0 +1,267 @@
+"""Flash arbitrage: fold market messages, and at the end of each block say which cycles to close.
+
+Pure: the same messages give the same signals and plans. The node hands plans to the executor; results and stops come back as
+messages.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from alphapulse.execution.plan import Plan
+from alphapulse.market.instruments import Collision
+from alphapulse.market.pool import PoolKey
+from alphapulse.market.pools import Head, Market, MarketStatistics
+from alphapulse.market.prices import Prices
+from alphapulse.primitives.address import Address
+from alphapulse.primitives.units import div_floor
+from alphapulse.protocol.execution import (
+    AlertKind,
+    EmergencyStop,
+    ExecutionResult,
+    RiskAlert,
+    StopAction,
+)
+from alphapulse.protocol.header import Domain
+from alphapulse.protocol.market_data import GasPrice
+from alphapulse.protocol.message import Draft, Message
+from alphapulse.protocol.signals import StrategyId
+from alphapulse.protocol.system import Error, ErrorCode, Severity
+from alphapulse.strategies.flash_arbitrage.config import FlashArbitrageConfig
+from alphapulse.strategies.flash_arbitrage.emission import emit
+from alphapulse.strategies.flash_arbitrage.in_flight import InFlight
+from alphapulse.strategies.flash_arbitrage.outcome import Funnel, FunnelStatistics, Outcome
+from alphapulse.strategies.flash_arbitrage.profitability import Assessor
+from alphapulse.strategies.flash_arbitrage.search import Candidate, CycleSearch
+from alphapulse.strategies.flash_arbitrage.selection import select
+
+__all__ = ["FlashArbitrage", "FlashArbitrageStatistics"]
+
+STRATEGY_ID = StrategyId.FLASH_ARBITRAGE
+STOP_SOURCES = range(40, 60)  # execution and risk: only they may stop a strategy
+GAS_FALL_NUMERATOR = (
+    7  # candidates that gas ate are looked at again once gas costs 7/8 of what it did
+)
+GAS_FALL_DENOMINATOR = 8
+INSTRUMENT_META_TYPE = 4
+
+_WAITS_FOR_GAS = (Outcome.BELOW_GAS, Outcome.BELOW_MIN_PROFIT)
+
+
+@dataclass(frozen=True, slots=True)
+class FlashArbitrageStatistics:
+    """What the strategy has met."""
+
+    funnel: FunnelStatistics
+    market: MarketStatistics
+    in_flight: int
+    is_stopped: bool
+
+
+class FlashArbitrage:
+    """Component that finds and plans cycles through pools that changed since it last looked."""
+
+    __slots__ = (
+        "_config",
+        "_dirty",
+        "_funnel",
+        "_gas_seen",
+        "_gas_waiting",
+        "_in_flight",
+        "_is_stopped",
+        "_market",
+        "_search",
+    )
+
+    def __init__(self, config: FlashArbitrageConfig) -> None:
+        self._config = config
+        self._market = Market()
+        self._search = CycleSearch(
+            self._market,
+            config.chain_id,
+            borrowable=[token.address for token in config.borrowable],
+            max_hops=config.max_hops,
+            premium_bps=config.premium_bps,
+        )
+        self._in_flight = InFlight(
+            margin_blocks=config.busy_margin_blocks,
+            suppress_blocks=config.suppress_blocks,
+            suppress_after_failures=config.suppress_after_failures,
+        )
+        self._funnel = Funnel()
+        self._dirty: dict[PoolKey, None] = {}
+        self._gas_waiting: dict[PoolKey, None] = {}
+        self._gas_seen = 0
+        self._is_stopped = False
+
+    @property
+    def market(self) -> Market:
+        """What this strategy believes of the pools; for reading."""
+        return self._market
+
+    def on_message(self, message: Message, now_ns: int) -> Iterable[Draft | Plan]:
+        """Return signals and their plans when the message closes a block, else notices or nothing."""
+        # decode
+        domain = message.header.domain
+        if domain == Domain.EXECUTION:
+            self._hear_execution(message)
+            return ()
+        if domain != Domain.MARKET:
+            return ()
+        # state
+        for key in self._market.apply(message, now_ns):
+            self._dirty[key] = None
+        collisions = self._market.take_collisions()
+        if collisions:
+            return self._complain(collisions, message, now_ns)
+        # decide, emit
+        gas = message.first(GasPrice)
+        head = self._market.head(self._config.chain_id)
+        if (
+            gas is None
+            or head is None
+            or (gas.chain_id, gas.block)
+            != (
+                head.chain_id,
+                head.block,
+            )
+        ):
+            return ()
+        return self._decide(head, now_ns)
+
+    def on_timer(self, now_ns: int) -> Iterable[Draft | Plan]:
+        """Return nothing: this strategy acts on blocks only."""
+        del now_ns
+        return ()
+
+    def statistics(self) -> FlashArbitrageStatistics:
+        """Return a frozen view of the counts."""
+        return FlashArbitrageStatistics(
+            self._funnel.statistics(),
+            self._market.statistics(),
+            self._in_flight.count,
+            self._is_stopped,
+        )
+
+    def _hear_execution(self, message: Message) -> None:
+        result = message.first(ExecutionResult)
+        if result is not None and result.strategy_id == STRATEGY_ID:
+            self._dirty.update(dict.fromkeys(self._in_flight.end(result)))
+        stop = message.first(EmergencyStop)
+        if stop is None or message.header.source not in STOP_SOURCES:
+            return
+        if stop.affected_strategies not in (STRATEGY_ID, StrategyId.ALL):
+            return
+        if stop.action == StopAction.RESUME:
+            if self._is_stopped:
+                self._dirty.update(dict.fromkeys(self._market.pools))
+            self._is_stopped = False
+        else:
+            self._is_stopped = True
+
+    def _decide(self, head: Head, now_ns: int) -> list[Draft | Plan]:
+        funnel = self._funnel
+        funnel.blocks += 1
+        self._dirty.update(dict.fromkeys(self._in_flight.on_block(head.block)))
+        self._search.prepare()
+        prices = Prices(
+            self._search.graph, self._config.wrapped_native, self._config.usd_tokens, self._decimals
+        )
+        assessor = Assessor(self._config, self._search.graph, prices, head)
+        self._watch_gas(assessor.price_per_gas)
+        changed = tuple(self._dirty)
+        self._dirty.clear()
+        screened, candidates = self._search.candidates(changed)
+        funnel.screened += screened
+        funnel.candidates += len(candidates)
+        open_candidates = []
+        for candidate in candidates:
+            refused = self._refusal(candidate)
+            if refused is None:
+                open_candidates.append(candidate)
+            else:
+                funnel.end(refused)
+        chosen, rejected = select(open_candidates, assessor, self._search.screen, funnel)
+        for candidate, outcome in rejected:
+            funnel.end(outcome)
+            if outcome in _WAITS_FOR_GAS:
+                self._gas_waiting.update(dict.fromkeys(self._path(candidate)))
+        out: list[Draft | Plan] = []
+        for assessment in chosen:
+            emission = emit(
+                assessment,
+                config=self._config,
+                graph=self._search.graph,
+                prices=prices,
+                head=head,
+                confidence=self._in_flight.confidence(),
+                now_ns=now_ns,
+            )
+            plan = emission.plan
+            self._in_flight.begin(
+                plan.signal_id,
+                tuple(self._search.graph.pools[pool].key for pool in assessment.cycle.pools()),
+                plan.valid_until_block,
+            )
+            funnel.end(Outcome.SIGNALLED)
+            out += (emission.draft, plan)
+        return out
+
+    def _refusal(self, candidate: Candidate) -> Outcome | None:
+        """Return why a candidate is not to be sized at all, None when nothing forbids it."""
+        if self._is_stopped:
+            return Outcome.STOPPED
+        pools = self._search.graph.pools
+        if not all(pools[index].is_live for index in candidate.cycle.pools()):
+            return Outcome.POOL_STALE
+        path = self._path(candidate)
+        if self._in_flight.is_busy(path):
+            return Outcome.POOL_BUSY
+        return Outcome.SUPPRESSED if self._in_flight.is_resting(path) else None
+
+    def _path(self, candidate: Candidate) -> tuple[PoolKey, ...]:
+        pools = self._search.graph.pools
+        return tuple(pools[index].key for index in candidate.cycle.pools())
+
+    def _watch_gas(self, price_per_gas: int) -> None:
+        """Look again at what gas ate once gas has become clearly cheaper."""
+        if price_per_gas <= div_floor(self._gas_seen * GAS_FALL_NUMERATOR, GAS_FALL_DENOMINATOR):
+            self._dirty.update(self._gas_waiting)
+            self._gas_waiting.clear()
+            self._gas_seen = price_per_gas
+        elif price_per_gas > self._gas_seen or not self._gas_waiting:
+            self._gas_seen = price_per_gas
+
+    def _decimals(self, token: Address) -> int | None:
+        known = self._market.instruments.token(self._config.chain_id, token)
+        return None if known is None else known.decimals
+
+    def _complain(
+        self, collisions: tuple[Collision, ...], message: Message, now_ns: int
+    ) -> list[Draft | Plan]:
+        """Return an error and an alert for each id that two instruments claim."""
+        out: list[Draft | Plan] = []
+        for collision in collisions:
+            text = f"id of another instrument claimed; refused {collision.refused}"
+            error = Error(
+                ErrorCode.ID_COLLISION,
+                Severity.CRITICAL,
+                INSTRUMENT_META_TYPE,
+                message.header.source,
+                message.header.sequence,
+                now_ns,
+                collision.instrument,
+                text,
+            )
+            alert = RiskAlert(
+                Severity.CRITICAL,
+                AlertKind.ID_COLLISION,
+                STRATEGY_ID,
+                collision.instrument,
+                1,
+                0,
+                now_ns,
+                text,
+            )
+            out.append(Draft(Domain.SYSTEM, self._config.source, (error,)))
+            out.append(Draft(Domain.EXECUTION, self._config.source, (alert,)))
+        return out
