@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gzip
+import os
 import socket
 import subprocess
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ class Anvil:
 async def save_state(rpc: JsonRpc, path: Path) -> None:
     """Write what `Anvil.restart` and `load_state` need; blocks, transactions and receipts are included."""
     dumped = await rpc.request(str, "anvil_dumpState")
-    temporary = path.with_name(f"{path.name}.{id(rpc)}.part")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     await asyncio.to_thread(_write_state, dumped, temporary, path)
 
 

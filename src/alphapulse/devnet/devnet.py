@@ -83,9 +83,11 @@ class Devnet:
             rpc = await JsonRpc.connect(anvil.rpc_ws)
             manifest = at_endpoint(saved.manifest, anvil, options.block_time_s)
             devnet = cls(options, anvil, rpc, manifest)
-            await devnet._settle()
-            yield devnet
-            devnet.rpc.close()
+            try:
+                await devnet._settle()
+                yield devnet
+            finally:
+                devnet.rpc.close()
         finally:
             await anvil.stop()
 
@@ -132,7 +134,7 @@ class Devnet:
         await save_state(self.rpc, path)
 
     async def kill(self) -> None:
-        """End the chain as a crash would; its port stays reserved for `restart` by nobody but luck."""
+        """End the chain as a crash would; `restart` uses the same port again."""
         self.rpc.close()
         await self.anvil.kill()
 

@@ -28,6 +28,7 @@ DEPLOYMENT_GAS_LIMIT = 10**12
 DEFAULT_GAS_LIMIT = 6_000_000
 BASE_FEE_WEI = 10**9
 KEY_DIGITS = 20
+MAX_SAVED_FILES = 8  # two for each saved chain
 _DEPLOYMENT_MODULES = (
     "anvil",
     "artifacts",
@@ -87,7 +88,15 @@ async def saved_chain(artifacts: Artifacts, cache_dir: Path) -> SavedChain:
     part = facts.with_name(f"{facts.name}.{anvil.pid}.part")
     part.write_bytes(deployment.manifest.to_json())
     part.replace(facts)
+    _forget_old(cache_dir)
     return SavedChain(state, deployment.manifest, is_fresh=True)
+
+
+def _forget_old(cache_dir: Path) -> None:
+    """Keep the newest saved chains only: each version of the deploying code makes its own."""
+    files = sorted(cache_dir.glob("devnet-*.json"), key=lambda file: file.stat().st_mtime_ns)
+    for file in files[:-MAX_SAVED_FILES]:
+        file.unlink(missing_ok=True)
 
 
 def at_endpoint(manifest: Manifest, anvil: Anvil, block_time_s: float) -> Manifest:
