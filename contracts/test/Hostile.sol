@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.26;
+
+import {IAavePool, IFlashArbitrage, IToken} from "./Interfaces.sol";
+
+/// Calls the payment callback for somebody else.
+contract Accomplice {
+    function ask(IFlashArbitrage victim, int256 amount0, int256 amount1) external {
+        victim.uniswapV3SwapCallback(amount0, amount1, "");
+    }
+}
+
+/// A pool in the dress of V3 that misbehaves in one chosen way. It pays out `pays`.
+contract HostilePool {
+    enum Manner {
+        Honest,
+        AsksLess,
+        AsksMore,
+        NeverAsks,
+        AsksTwice,
+        SendsAccomplice,
+        ReentersRun,
+        BorrowsForVictim,
+        CallsLoanCallback,
+        AnswersShort,
+        AsksOtherSide,
+        Reverts
+    }
+
+    error Grudge(uint256 because);
+
+    address public token0;
+    address public token1;
+    Manner public manner;
+    uint256 public pays;
+    address private owner = msg.sender;
+
+    constructor(address a, address b, Manner manner_, uint256 pays_) {
+        (token0, token1) = a < b ? (a, b) : (b, a);
+        manner = manner_;
+        pays = pays_;
+    }
+
+    function swap(address to, bool zeroForOne, int256 amount, uint160, bytes calldata)
+        external
+        returns (int256, int256)
+    {
+        IFlashArbitrage victim = IFlashArbitrage(msg.sender);
+        if (manner == Manner.Reverts) revert Grudge(7);
+        if (manner == Manner.ReentersRun) IReenter(owner).reenter();
+        if (manner == Manner.BorrowsForVictim) {
+            IAavePool(victim.lender()).flashLoanSimple(msg.sender, token0, 1000, "", 0);
+        }
+        if (manner == Manner.CallsLoanCallback) {
+            victim.executeOperation(token0, 1, 0, msg.sender, "");
+        }
+        IToken(zeroForOne ? token1 : token0).mint(to, pays);
+        int256 asked = amount;
+        if (manner == Manner.AsksLess) asked -= 1;
+        if (manner == Manner.AsksMore) asked += 1;
+        bool side = manner == Manner.AsksOtherSide ? !zeroForOne : zeroForOne;
+        (int256 in0, int256 in1) =
+            side ? (asked, -int256(pays)) : (-int256(pays), asked);
+        if (manner == Manner.SendsAccomplice) new Accomplice().ask(victim, in0, in1);
+        if (manner != Manner.NeverAsks) victim.uniswapV3SwapCallback(in0, in1, "");
+        if (manner == Manner.AsksTwice) victim.uniswapV3SwapCallback(in0, in1, "");
+        if (manner == Manner.AnswersShort) {
+            assembly {
+                return(0, 0x20)
+            }
+        }
+        return zeroForOne ? (amount, -int256(pays)) : (-int256(pays), amount);
+    }
+}
+
+interface IReenter {
+    function reenter() external;
+}
+
+/// A lender that misbehaves in one chosen way.
+contract HostileLender {
+    enum Manner {
+        Honest,
+        Refuses,
+        LendsNothing,
+        NamesOther,
+        LendsTwice,
+        SendsStranger
+    }
+
+    Manner public manner;
+
+    function setManner(Manner manner_) external {
+        manner = manner_;
+    }
+
+    function flashLoanSimple(
+        address receiver,
+        address asset,
+        uint256 amount,
+        bytes calldata params,
+        uint16
+    ) external {
+        if (manner == Manner.Refuses) revert("91");
+        if (manner == Manner.LendsNothing) return;
+        IToken(asset).mint(receiver, amount);
+        address initiator = manner == Manner.NamesOther ? address(this) : msg.sender;
+        if (manner == Manner.SendsStranger) {
+            new Stranger().lend(receiver, asset, amount, initiator, params);
+            return;
+        }
+        IFlashArbitrage(receiver).executeOperation(asset, amount, 0, initiator, params);
+        if (manner == Manner.LendsTwice) {
+            IToken(asset).mint(receiver, amount);
+            IFlashArbitrage(receiver).executeOperation(asset, amount, 0, initiator, params);
+        }
+        IPull(asset).transferFrom(receiver, address(this), amount);
+    }
+}
+
+contract Stranger {
+    function lend(
+        address receiver,
+        address asset,
+        uint256 amount,
+        address initiator,
+        bytes calldata params
+    ) external {
+        IFlashArbitrage(receiver).executeOperation(asset, amount, 0, initiator, params);
+    }
+}
+
+interface IPull {
+    function transferFrom(address from, address to, uint256 amount) external returns (bool);
+}
