@@ -169,7 +169,7 @@ class Gate:
                 ExecutionReason.INVALID_PARAMETERS,
                 "`max_priority_fee_per_gas` must be 0 to `max_fee_per_gas`",
             )
-        if plan.valid_until_block <= self._head:
+        if plan.valid_until_block < self._head:
             return (
                 ExecutionReason.STALE_SIGNAL,
                 f"the plan was valid until block {plan.valid_until_block}, the head is {self._head}",

@@ -117,23 +117,23 @@ class NonceLedger:
     """Slots of one sender on one chain. Opening takes a lock that a second node cannot take."""
 
     __slots__ = (
-        "_chain_id",
         "_chain_nonce",
         "_foreign",
         "_lock",
         "_next",
         "_pool_nonce",
-        "_sender",
         "_slots",
         "_store",
+        "chain_id",
+        "sender",
     )
 
     def __init__(
         self, store: ExecutionStore, chain_id: int, sender: Address, *, lock_directory: Path
     ) -> None:
         self._store = store
-        self._chain_id = str(chain_id)
-        self._sender = sender
+        self.chain_id = chain_id
+        self.sender = sender
         self._lock = _lock(lock_directory, chain_id, sender)
         self._slots: dict[int, Slot] = {}
         self._chain_nonce = 0
@@ -156,7 +156,7 @@ class NonceLedger:
         settled = self._settled()
         if latest < settled:
             raise NonceConflict(
-                f"`{hex_of(self._sender)}` has {settled} final transactions in `{self._store.path}`, the chain "
+                f"`{hex_of(self.sender)}` has {settled} final transactions in `{self._store.path}`, the chain "
                 f"says {latest}: wait for the node to catch up, or use another data directory for another chain"
             )
         self._chain_nonce = latest
@@ -181,13 +181,13 @@ class NonceLedger:
         """
         if self._foreign is not None:
             raise NonceConflict(
-                f"nonce {self._foreign} of `{hex_of(self._sender)}` was used by a transaction that is not ours: "
+                f"nonce {self._foreign} of `{hex_of(self.sender)}` was used by a transaction that is not ours: "
                 "find out who else holds the key, then restart"
             )
         missing = self.missing()
         if missing:
             raise NonceConflict(
-                f"nonce {missing[0]} of `{hex_of(self._sender)}` is missing below a live one: fill it or wait"
+                f"nonce {missing[0]} of `{hex_of(self.sender)}` is missing below a live one: fill it or wait"
             )
         for slot in self.live():
             if slot.state is SlotState.EXPIRED and len(slot.candidates) < MAX_CANDIDATES:
@@ -223,7 +223,7 @@ class NonceLedger:
     ) -> Candidate:
         """Put a candidate's bytes on disk, before anyone may send them."""
         slot = self._slots[nonce]
-        if signed.sender != self._sender or transaction.nonce != nonce:
+        if signed.sender != self.sender or transaction.nonce != nonce:
             raise InvariantError(f"a candidate of nonce {nonce} has another sender or nonce")
         if len(slot.candidates) >= MAX_CANDIDATES:
             raise LimitExceeded(f"nonce {nonce} has {MAX_CANDIDATES} candidates already")
@@ -320,13 +320,13 @@ class NonceLedger:
         self._lock.close()
 
     def __repr__(self) -> str:
-        return f"NonceLedger({self._chain_id}, {hex_of(self._sender)}, next={self._next})"
+        return f"NonceLedger({self.chain_id}, {hex_of(self.sender)}, next={self._next})"
 
     def _settled(self) -> int:
         rows = self._store.rows(
             "SELECT max(nonce) FROM slots WHERE chain_id = ? AND sender = ? AND state = ?",
-            self._chain_id,
-            self._sender,
+            str(self.chain_id),
+            self.sender,
             SlotState.FINAL.value,
         )
         highest = rows[0][0]
@@ -336,8 +336,8 @@ class NonceLedger:
         rows = self._store.rows(
             "SELECT nonce, state, since_block, included_hash, included_block, included_block_hash, told "
             "FROM slots WHERE chain_id = ? AND sender = ? AND state NOT IN ('final', 'free') ORDER BY nonce",
-            self._chain_id,
-            self._sender,
+            str(self.chain_id),
+            self.sender,
         )
         for row in rows:
             slot = msgspec.convert(
@@ -358,8 +358,8 @@ class NonceLedger:
         rows = self._store.rows(
             "SELECT attempt, kind, hash, raw, plan, max_fee_per_gas, max_priority_fee_per_gas, gas_limit "
             "FROM candidates WHERE chain_id = ? AND sender = ? AND nonce = ? ORDER BY attempt",
-            self._chain_id,
-            self._sender,
+            str(self.chain_id),
+            self.sender,
             nonce,
         )
         return tuple(_candidate(row) for row in rows)
@@ -379,7 +379,7 @@ class NonceLedger:
         self._write(moved, durable=durable, candidate=candidate)
 
     def _write(self, slot: Slot, *, durable: bool, candidate: Candidate | None = None) -> None:
-        key = (self._chain_id, self._sender, slot.nonce)
+        key = (str(self.chain_id), self.sender, slot.nonce)
         with self._store.commit(durable=durable) as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO slots (chain_id, sender, nonce, state, since_block, included_hash, "

@@ -30,7 +30,7 @@ class Plan(msgspec.Struct, frozen=True):
             max_fee_per_gas, max_priority_fee_per_gas in wei per gas; native_usd_e8, profit_token_usd_e8 in USD * 10**8
             per whole token (the native token has 18 decimals).
     Range   predicted_profit is what the contract sees: out - in - loan premium, before gas. min_profit is the floor
-            handed to the contract and is never 0. The plan may be included in observed_block + 1 ... valid_until_block.
+            handed to the contract and is never 0. The plan is valid while the head is at most valid_until_block.
     """
 
     signal_id: int

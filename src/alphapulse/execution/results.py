@@ -2,6 +2,8 @@
 
 import hashlib
 
+import msgspec
+
 from alphapulse.execution.plan import Plan
 from alphapulse.execution.receipts import Receipt, balance_change, net_usd_e8
 from alphapulse.primitives.address import ZERO_HASH
@@ -17,22 +19,24 @@ from alphapulse.protocol.header import Domain, Source
 from alphapulse.protocol.message import Draft, Tlv
 from alphapulse.protocol.system import TraceContext
 
-__all__ = ["included_result", "not_submitted_result", "started", "unsuccessful_result"]
+__all__ = ["Offer", "included_result", "not_submitted_result", "started", "unsuccessful_result"]
 
 _SAMPLED = 1
 _EXECUTION_CRITICAL = 8
 
 
-def started(
-    plan: Plan,
-    *,
-    tx_hash: bytes,
-    nonce: int,
-    attempt: int,
-    max_fee_per_gas: int,
-    max_priority_fee_per_gas: int,
-    event_ns: int,
-) -> Draft:
+class Offer(msgspec.Struct, frozen=True):
+    """A transaction as it was handed over; `attempt` counts the candidates of its nonce from 1."""
+
+    tx_hash: bytes
+    nonce: int
+    attempt: int
+    gas_limit: int
+    max_fee_per_gas: int
+    max_priority_fee_per_gas: int
+
+
+def started(plan: Plan, offer: Offer, event_ns: int) -> Draft:
     """Return the message that a transaction was handed to the public pool."""
     return _draft(
         plan,
@@ -40,17 +44,17 @@ def started(
             signal_id=plan.signal_id,
             strategy_id=plan.strategy_id,
             submission=Submission.PUBLIC,
-            attempt=attempt,
+            attempt=offer.attempt,
             chain_id=plan.chain_id,
-            tx_hash=tx_hash,
-            nonce=nonce,
-            gas_limit=plan.gas_limit,
-            max_fee_per_gas=max_fee_per_gas,
-            max_priority_fee_per_gas=max_priority_fee_per_gas,
+            tx_hash=offer.tx_hash,
+            nonce=offer.nonce,
+            gas_limit=offer.gas_limit,
+            max_fee_per_gas=offer.max_fee_per_gas,
+            max_priority_fee_per_gas=offer.max_priority_fee_per_gas,
             target_block=plan.observed_block + 1,
             event_ns=event_ns,
         ),
-        f"started/{attempt}",
+        f"started/{offer.attempt}",
     )
 
 
