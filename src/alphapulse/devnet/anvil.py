@@ -50,6 +50,10 @@ class Anvil:
 
         Raises  EndpointDown when it does not come up.
         """
+        if options.port and not _is_free(options.port):
+            raise EndpointDown(
+                f"port {options.port} is in use; choose another, or 0 for a free one"
+            )
         for attempt in range(START_ATTEMPTS):
             anvil = cls(executable, options, options.port or _free_port())
             try:
@@ -112,7 +116,9 @@ class Anvil:
         except TimeoutError:
             await self.kill()
         if not self.is_running():
-            raise EndpointDown(f"anvil did not start on port {self.port}; is the port in use?")
+            raise EndpointDown(
+                f"anvil did not start on port {self.port}; is its state file readable?"
+            )
 
 
 async def save_state(rpc: JsonRpc, path: Path) -> None:
@@ -150,6 +156,18 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # closed connections do not count
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 async def _accepts(port: int) -> bool:

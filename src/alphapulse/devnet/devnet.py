@@ -20,7 +20,7 @@ from alphapulse.devnet.saved import (
     default_cache_dir,
     saved_chain,
 )
-from alphapulse.errors import Reverted
+from alphapulse.errors import EndpointDown, Reverted
 from alphapulse.evm.rpc import JsonRpc
 from alphapulse.primitives.address import Address, address, hex_of
 
@@ -149,6 +149,8 @@ class Devnet:
         await self.rpc.request(object, "evm_setBlockGasLimit", hex(self.options.gas_limit))
         await self.rpc.request(object, "anvil_setNextBlockBaseFeePerGas", hex(BASE_FEE_WEI))
         await self.mine()
+        if not self.anvil.is_running():
+            raise EndpointDown(f"port {self.anvil.port} was taken by another process")
 
     async def _receipt(self, sent: str) -> _Receipt:
         await self.mine()
