@@ -384,8 +384,8 @@ class SwapCurve:
         return InsufficientLiquidity(f"{what} is more than the pool can take")
 
     def _initialized(self, index: int) -> int:
-        key = self._keys[index]
-        return int((-key if self._zero_for_one else key) in self._ticks.nets)
+        tick = -self._keys[index] if self._zero_for_one else self._keys[index]
+        return int(MIN_TICK < tick < MAX_TICK and tick in self._ticks.nets)
 
     def _renew(self) -> int:
         """Recompute the first step from the price, extending or forgetting the sums as needed."""

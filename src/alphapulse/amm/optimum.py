@@ -1,0 +1,193 @@
+"""Where a cycle earns most on the real line: the start of the search in integers.
+
+Within one stretch of every pool the whole cycle is one Moebius map, whose best input has a closed
+form. The walk asks for that input, looks in which stretches it falls, and repeats until the answer
+lies in the stretches it was computed from, or on the stop between two of them. All of it in integers:
+the result locates the optimum and bounds it from above, it never is an amount that is traded.
+"""
+
+from collections.abc import Sequence
+from math import isqrt
+from typing import NamedTuple
+
+from alphapulse.amm.pool import PoolQuoter
+from alphapulse.amm.uniswap_v3.full_math import div_floor, div_up, mul_div
+from alphapulse.amm.uniswap_v3.swap_curve import Segment
+from alphapulse.errors import InvariantError
+
+__all__ = ["BPS", "Hop", "Optimum", "excess_x128", "locate"]
+
+Hop = tuple[PoolQuoter, bool]
+
+BPS = 10**4
+# Guesses of the walk. Each settles a stretch or halves the bracket; amounts are below 2**112.
+WALK_STEPS_MAX = 160
+# Neighbouring stretches tried one by one before the bracket is halved instead.
+NEIGHBOURS_MAX = 4
+
+
+class Optimum(NamedTuple):
+    """The best input on the real line, the amounts after each hop, and what no input can exceed."""
+
+    amounts: tuple[int, ...]
+    bound: int
+
+
+class Map(NamedTuple):
+    """The Moebius map (p x + q) / (r x + s)."""
+
+    p: int
+    q: int
+    r: int
+    s: int
+
+
+class Piece(NamedTuple):
+    """The cycle while every hop stays in its stretch: its map, and the inputs for which that holds."""
+
+    whole: Map
+    segments: tuple[Segment, ...]
+    start: int
+    end: int
+
+
+def excess_x128(hops: Sequence[Hop], premium_bps: int) -> int:
+    """Return the cycle's first marginal rate over the loan's factor; it can pay only above one.
+
+    Units   Q128 ratio, rounded up; premium_bps is 1e-4.
+    Range   hops with liquidity.
+    Raises  what a pool refuses.
+    Source  no hop ever pays more than its first marginal rate.
+    """
+    rate = 1 << 128
+    for pool, zero_for_one in hops:
+        rate = (rate * (pool.marginal_rate_x128(zero_for_one) + 1) >> 128) + 1
+    return div_up(rate * BPS, BPS + premium_bps)
+
+
+def locate(
+    hops: Sequence[Hop], excess: int, *, premium_bps: int, max_amount_in: int
+) -> Optimum | None:
+    """Return where the cycle earns most, None when that is below one unit.
+
+    Units   smallest units; excess is the answer of excess_x128.
+    Range   excess > 2**128; max_amount_in > 0.
+    Raises  what a pool refuses.
+    Source  MATH sections 1, 2 and 4. A pool never falls further than the excess, because its own
+            marginal rate alone would then eat it: that caps every hop.
+    """
+    root = isqrt(excess) + 1
+    caps = [pool.input_to_fall(root, zero_for_one) for pool, zero_for_one in hops]
+    low, high = 0, min(max_amount_in, caps[0])
+    guess = 1
+    neighbours = 0
+    for _ in range(WALK_STEPS_MAX):
+        guess, piece = _piece(hops, caps, guess)
+        best = _best(piece.whole, premium_bps)
+        if piece.start <= best <= piece.end and best <= high:
+            return _optimum(piece, best, premium_bps) if best > 0 else None
+        if best > piece.end:
+            low = max(low, piece.end)
+        elif best < piece.start:
+            high = min(high, piece.start)
+        else:
+            low = high
+        if low >= high:
+            return _stop(piece, high, premium_bps) if high > 0 else None
+        guess = best
+        if not low < guess <= high:
+            neighbours += 1
+            guess = low + 1 if neighbours <= NEIGHBOURS_MAX else low + (high - low + 1 >> 1)
+    raise InvariantError(f"walk did not settle between {low} and {high}")
+
+
+def _piece(hops: Sequence[Hop], caps: Sequence[int], guess: int) -> tuple[int, Piece]:
+    """Return the piece at this input, or at the largest input whose hops stay within their caps."""
+    amount = guess
+    segments: list[Segment] = []
+    for index, (pool, zero_for_one) in enumerate(hops):
+        if amount > caps[index]:
+            amount = caps[index]
+            if index:
+                guess, segments = _pull_back(hops, caps, index)
+        segment = pool.segment(amount, zero_for_one)
+        segments.append(segment)
+        amount = max(1, _answer(segment, amount))
+    return guess, _compose(segments)
+
+
+def _pull_back(hops: Sequence[Hop], caps: Sequence[int], index: int) -> tuple[int, list[Segment]]:
+    """Return the input that fills hop `index` to its cap, and the segments before that hop."""
+    amount = caps[index]
+    segments: list[Segment] = []
+    for pool, zero_for_one in reversed(hops[:index]):
+        amount = pool.least_amount_in(amount, zero_for_one)
+        segments.append(pool.segment(amount, zero_for_one))
+    return amount, segments[::-1]
+
+
+def _answer(segment: Segment, amount: int) -> int:
+    beyond = amount - segment.start_in
+    if beyond <= 0:
+        return segment.start_out
+    return segment.start_out + mul_div(segment.gain, beyond, segment.slope * beyond + segment.base)
+
+
+def _compose(segments: Sequence[Segment]) -> Piece:
+    """Return the cycle's map over these segments, and where all of them hold."""
+    p, q, r, s = 1, 0, 0, 1
+    start, end = segments[0].start_in, segments[0].end_in
+    for index, (start_in, end_in, start_out, gain, slope, base) in enumerate(segments):
+        if index:
+            room = p - r * start_in
+            if room > 0:
+                start = max(start, div_floor(s * start_in - q, room))
+            room = p - r * end_in
+            if room > 0:
+                end = min(end, div_up(s * end_in - q, room))
+        constant = base - slope * start_in
+        a, b = start_out * slope + gain, start_out * constant - gain * start_in
+        p, q, r, s = (
+            a * p + b * r,
+            a * q + b * s,
+            slope * p + constant * r,
+            slope * q + constant * s,
+        )
+    return Piece(Map(p, q, r, s), tuple(segments), start, end)
+
+
+def _best(whole: Map, premium_bps: int) -> int:
+    """Return where the map's slope equals the loan's factor, rounded to the nearest unit below."""
+    p, q, r, s = whole
+    steep = isqrt(div_floor((p * s - q * r) * BPS, BPS + premium_bps))
+    return div_floor(steep - s, r)
+
+
+def _optimum(piece: Piece, amount_in: int, premium_bps: int) -> Optimum | None:
+    """Return the optimum inside a piece; its bound is the map's own maximum, rounded up by half."""
+    p, q, r, s = piece.whole
+    cost = BPS + premium_bps
+    twice = 2 * (p * BPS + cost * s - 2 * isqrt(cost * BPS * (p * s - q * r)))
+    return _bounded(piece, amount_in, twice, r, premium_bps)
+
+
+def _stop(piece: Piece, amount_in: int, premium_bps: int) -> Optimum | None:
+    """Return the optimum on a stop or at the limit of the input; its bound is the value there."""
+    p, q, r, s = piece.whole
+    under = r * amount_in + s
+    twice = 2 * ((p * amount_in + q) * BPS - (BPS + premium_bps) * amount_in * under)
+    return _bounded(piece, amount_in, twice, under, premium_bps)
+
+
+def _bounded(
+    piece: Piece, amount_in: int, twice: int, under: int, premium_bps: int
+) -> Optimum | None:
+    """Return the optimum with its bound: the premium's rounding gives away at most half a unit."""
+    half = BPS * under if premium_bps else 0
+    bound = div_floor(twice + half, 2 * BPS * under)
+    if bound < 1:
+        return None
+    amounts = [amount_in]
+    for segment in piece.segments:
+        amounts.append(max(1, _answer(segment, amounts[-1])))
+    return Optimum(tuple(amounts), bound)
