@@ -17,6 +17,7 @@ from alphapulse.strategies.flash_arbitrage.outcome import Outcome
 
 __all__ = ["Assessment", "Assessor"]
 
+LIMIT_REACHED_SHIFT = 10  # a loan within a thousandth of its limit is held back by it
 MAX_INT64 = 2**63 - 1
 MAX_INT128 = 2**127 - 1
 
@@ -116,7 +117,7 @@ class Assessor:
         except Rejected:
             return Outcome.NO_PROFIT  # a pool that refuses the amount pays nothing for it
         outcome = self._cost(cycle, edges, amounts, sizing.premium, ticks)
-        if outcome in (Outcome.NO_PROFIT, Outcome.BELOW_GAS) and amounts[0] >= max_loan:
+        if outcome is Outcome.BELOW_GAS and max_loan - amounts[0] <= max_loan >> LIMIT_REACHED_SHIFT:
             return Outcome.LOAN_LIMIT
         return outcome
 
