@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,7 @@ from alphapulse.evm.transaction import recover_sender
 from alphapulse.execution.gas import next_base_fee
 from alphapulse.execution.wallet import Wallet
 
-VECTORS = (
-    Path(__file__).parents[2].parent / "shared" / "data" / "exact_vectors" / "ethereum__tests"
-)
+VECTORS = Path(__file__).parents[2].parent / "shared" / "data" / "exact_vectors" / "ethereum__tests"
 
 pytestmark = [
     pytest.mark.shared_data,
@@ -79,7 +78,7 @@ def test_base_fees_of_published_chains():
         for case in json.loads(path.read_text()).values():
             headers = [case["genesisBlockHeader"]]
             headers += [block["blockHeader"] for block in case["blocks"] if "blockHeader" in block]
-            for parent, child in zip(headers, headers[1:], strict=False):
+            for parent, child in pairwise(headers):
                 if child["parentHash"] != parent["hash"] or "baseFeePerGas" not in parent:
                     continue
                 figures = (int(parent[key], 16) for key in ("baseFeePerGas", "gasUsed", "gasLimit"))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from alphapulse.errors import DecodeError
+from alphapulse.errors import DecodeError, ValueOutOfRange
 from alphapulse.evm.abi import topic
 from alphapulse.primitives.address import Address, Hash32, address, hash32
 from alphapulse.primitives.units import cut_toward_zero
@@ -97,7 +97,7 @@ def parse_receipt(answer: bytes | msgspec.Raw) -> Receipt | None:
                 for log in raw.logs
             ),
         )
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, ValueOutOfRange) as error:
         raise DecodeError("bad_receipt", 0, str(error)) from error
 
 
