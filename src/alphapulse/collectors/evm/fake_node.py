@@ -4,6 +4,7 @@ Ships with the seam so that every consumer of a chain can be shown drops, double
 answers and garbage, each switched on by name and none by chance. It executes no bytecode: pools change by being told.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -71,6 +72,7 @@ class FakeNode:
         self.plan = FaultPlan()
         self.rpc_ws = ""
         self.requests: list[str] = []
+        self._asked = asyncio.Event()
         self.decimals = {token.address: token.decimals for token in tokens}
         self.configs = {pool.address: pool for pool in pools}
         self._pending: list[tuple[Address, tuple[bytes, ...], bytes]] = []
@@ -158,12 +160,22 @@ class FakeNode:
         for session in list(self._sessions):
             session.end()
 
+    async def until_asked(self, method: str) -> None:
+        """Return once a request for that method has arrived."""
+        while method not in self.requests:
+            self._asked.clear()
+            await self._asked.wait()
+
+    def note(self, method: str) -> None:
+        """Remember that a method was asked for."""
+        self.requests.append(method)
+        self._asked.set()
+
     def answer(self, session: "_Session", method: str, params: Sequence[object]) -> object:
         """Return the result of one request.
 
         Raises  RpcRefused as a node would.
         """
-        self.requests.append(method)
         if method == "eth_chainId":
             return hex(self.chain_id)
         if method == "eth_subscribe":
@@ -294,6 +306,8 @@ class _Session(WSListener):
         decoded = _REQUESTS.decode(frame.get_payload_as_bytes())
         requests = decoded if isinstance(decoded, list) else [decoded]
         plan = self._node.plan
+        for request in requests:
+            self._node.note(request.method)
         for request in requests:
             if request.method in plan.replies:
                 number = str(request.id).encode()
