@@ -48,9 +48,10 @@ class Balances(msgspec.Struct, frozen=True):
 class Ledger:
     """Accounts per asset whose sum is zero after every step."""
 
-    __slots__ = ("_accounts", "_of_signal", "_trades", "profit_and_loss")
+    __slots__ = ("_accounts", "_of_signal", "_trades", "_trades_kept", "profit_and_loss")
 
-    def __init__(self) -> None:
+    def __init__(self, *, trades_kept: int = TRADES_KEPT) -> None:
+        self._trades_kept = trades_kept
         self._accounts: dict[tuple[Account, Asset], int] = {}
         self._trades: dict[TradeKey, Trade] = {}
         self._of_signal: dict[tuple[int, int], TradeKey] = {}
@@ -195,7 +196,7 @@ class Ledger:
         return tuple(trade for key in keys if (trade := self.reverse(key)) is not None)
 
     def _forget_oldest(self) -> None:
-        if len(self._trades) <= TRADES_KEPT:
+        if len(self._trades) <= self._trades_kept:
             return
         for key, trade in self._trades.items():
             if trade.stage is not Stage.PROVISIONAL:
@@ -204,4 +205,4 @@ class Ledger:
                 if self._of_signal.get(signal) == key:
                     del self._of_signal[signal]
                 return
-        raise InvariantError(f"{TRADES_KEPT} trades were never reported final")
+        raise InvariantError(f"{self._trades_kept} trades were never reported final")

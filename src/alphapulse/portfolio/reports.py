@@ -85,6 +85,6 @@ def summarise(ledger: Ledger) -> Summary:
 
 
 def to_json_values(summary: Summary) -> dict[str, object]:
-    """Return the summary as plain dictionaries, lists, integers and text; integers stay exact."""
+    """Return the summary as plain dictionaries, tuples, integers and text; integers stay exact."""
     values: dict[str, object] = msgspec.to_builtins(summary)
     return values
