@@ -25,15 +25,15 @@ _PERCENT = range(101)
 
 
 def _pack_u128(value: int) -> bytes:
-    return value.to_bytes(16, "little")
+    return int.to_bytes(value, 16, "little")
 
 
 def _pack_i128(value: int) -> bytes:
-    return value.to_bytes(16, "little", signed=True)
+    return int.to_bytes(value, 16, "little", signed=True)
 
 
 def _pack_u160be(value: int) -> bytes:
-    return value.to_bytes(20, "big")
+    return int.to_bytes(value, 20, "big")
 
 
 def _pack_id(value: InstrumentId) -> bytes:
@@ -63,6 +63,13 @@ _WIDE: dict[str, tuple[int, Callable[..., bytes], Callable[[bytes], object]]] = 
     "u160be": (20, _pack_u160be, _unpack_u160be),
     "id": (12, _pack_id, _unpack_id),
 }
+
+
+def _fits_id(value: object) -> bool:
+    try:
+        return isinstance(value, InstrumentId) and len(value.pack()) == _ID.size
+    except ValueOutOfRange:
+        return False
 
 
 def _exactly(size: int) -> Callable[..., bytes]:
@@ -174,13 +181,17 @@ class FixedBlock:
         return values
 
     def clamped(self, values: Sequence[object]) -> list[object]:
-        """Return the values with each integer moved to the nearest one its field can carry."""
-        percents = {position for position, listed in self._checks if listed is _PERCENT}
+        """Return the values with each measured integer moved to the nearest one its field can carry.
+
+        Closed fields stay as they are: the nearest listed value would say something else.
+        """
+        closed = dict(self._checks)
         result = list(values)
         for position, type_name in enumerate(self._types):
             value = result[position]
-            limits = (0, 100) if position in percents else integer_limits(type_name)
-            if limits is not None and isinstance(value, int):
+            limits = (0, 100) if closed.get(position) is _PERCENT else integer_limits(type_name)
+            is_open = closed.get(position, _PERCENT) is _PERCENT
+            if is_open and limits is not None and isinstance(value, int):
                 result[position] = min(max(value, limits[0]), limits[1])
         return result
 
@@ -195,7 +206,10 @@ class FixedBlock:
                     return ValueOutOfRange(f"{name} must fit {type_name}, was `{value!r}`")
                 if position in checks and value not in checks[position]:
                     return ValueOutOfRange(f"{name} must be a listed value, was `{value!r}`")
-            elif type_name != "id":
+            elif type_name == "id":
+                if not _fits_id(value):
+                    return ValueOutOfRange(f"{name} must be an instrument id, was `{value!r}`")
+            else:
                 size = _OPAQUE_SIZES.get(type_name) or int(type_name[1:])
                 if not (isinstance(value, bytes) and len(value) == size):
                     return ValueOutOfRange(f"{name} must be {size} bytes, was `{value!r}`")
