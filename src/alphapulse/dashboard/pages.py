@@ -279,7 +279,7 @@ def _latency_card(replica: Replica) -> Callable[[], None]:
         cells = [ui.label() for _ in range(12)]
 
     def refresh() -> None:
-        rows = [("", "p50", "p99", "worst")]
+        rows: list[tuple[str, ...]] = [("", "p50", "p99", "worst")]
         for name, recorder in (
             ("to signal", replica.signal_latency),
             ("to submitted", replica.submit_latency),

@@ -40,14 +40,14 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """A table of the file; a key that it does not name is an error."""
 
 
-class NodeSection(Section):
+class NodeSection(Section, frozen=True):
     """Where this node keeps its files, and whether it may trade at all."""
 
     data_dir: str = "var/node"
     live: bool = False
 
 
-class ChainSection(Section):
+class ChainSection(Section, frozen=True):
     """The chain and how to reach it. `rpc_ws` is a loopback URL, or `env:NAME` or `file:PATH` that holds one."""
 
     chain_id: Positive
@@ -57,7 +57,7 @@ class ChainSection(Section):
     multicall: HexAddress
 
 
-class TokenSection(Section):
+class TokenSection(Section, frozen=True):
     """A token; `max_loan` in smallest units makes it borrowable, `usd` values it at one dollar."""
 
     address: HexAddress
@@ -67,7 +67,7 @@ class TokenSection(Section):
     usd: bool = False
 
 
-class PoolSection(Section):
+class PoolSection(Section, frozen=True):
     """A pool to watch."""
 
     address: HexAddress
@@ -79,7 +79,7 @@ class PoolSection(Section):
     tick_spacing: NotNegative = 0
 
 
-class ContractSection(Section):
+class ContractSection(Section, frozen=True):
     """The arbitrage contract, the lender that it borrows from, and who receives the profit."""
 
     address: HexAddress
@@ -87,14 +87,14 @@ class ContractSection(Section):
     recipient: HexAddress
 
 
-class WalletSection(Section):
+class WalletSection(Section, frozen=True):
     """An Ethereum V3 keystore file; `password` is `env:NAME` or `file:PATH`, never the word itself."""
 
     keystore: str
     password: str
 
 
-class StrategySection(Section):
+class StrategySection(Section, frozen=True):
     """What the flash arbitrage strategy looks for. `min_net_profit` is in wei of the native token."""
 
     max_hops: Annotated[int, msgspec.Meta(ge=2, le=3)] = 3
@@ -102,20 +102,20 @@ class StrategySection(Section):
     suppress_blocks: NotNegative = 5
 
 
-class ExecutionSection(Section):
+class ExecutionSection(Section, frozen=True):
     """Fees and patience of a submission."""
 
     tip_per_gas_wei: NotNegative = 1_000_000_000
     valid_blocks: Positive = 2
 
 
-class RiskSection(Section):
+class RiskSection(Section, frozen=True):
     """Limits, named as positive amounts."""
 
     daily_loss_limit_usd_e8: NotNegative = 1000 * 10**8
 
 
-class DashboardSection(Section):
+class DashboardSection(Section, frozen=True):
     """Where the dashboard listens; loopback unless told otherwise. Port 0 takes a free one."""
 
     enabled: bool = True
@@ -123,7 +123,7 @@ class DashboardSection(Section):
     port: Port = 8700
 
 
-class Config(Section):
+class Config(Section, frozen=True):
     """One node's whole configuration."""
 
     chain: ChainSection

@@ -1,7 +1,6 @@
 """Checks predictions against settlements: where nobody else touched the pools, realised must equal predicted."""
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from alphapulse.protocol.execution import ExecutionResult, ExecutionStatus
@@ -57,8 +56,8 @@ class SettlementAudit:
         self._exact = 0
         self._below_min = 0
 
-    def on_message(self, message: Message, now_ns: int) -> Iterable[object]:
-        """Take in one message; answers nothing."""
+    def on_message(self, message: Message, now_ns: int) -> None:
+        """Take in one message."""
         for tlv in message.tlvs:
             if isinstance(tlv, PoolSwap | PoolSync | Liquidity):
                 self._take_touch(tlv.pool, message.first(ChainEvent))
@@ -66,11 +65,6 @@ class SettlementAudit:
                 self._take_signal(tlv, message.first(SwapPath))
             elif isinstance(tlv, ExecutionResult):
                 self._take_result(tlv)
-        return ()
-
-    def on_timer(self, now_ns: int) -> Iterable[object]:
-        """Do nothing: settlements come by message."""
-        return ()
 
     def statistics(self) -> SettlementCounts:
         """Return the counts so far."""

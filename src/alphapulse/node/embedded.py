@@ -1,0 +1,300 @@
+"""A whole node in one process: collector, strategy, executor, portfolio, risk, archive and dashboard on one local bus."""
+
+import asyncio
+import contextlib
+import gc
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from alphapulse.archive.manifest import ArchiveState, Manifest
+from alphapulse.archive.writer import ArchiveWriter
+from alphapulse.collectors.evm.collector import EvmCollector
+from alphapulse.dashboard.replica import Replica
+from alphapulse.errors import Misconfigured
+from alphapulse.evm.rpc import JsonRpc
+from alphapulse.execution.client import ChainClient
+from alphapulse.execution.executor import ExecutorConfig, FlashExecutor
+from alphapulse.execution.gate import Gate, Mode
+from alphapulse.execution.nonce import NonceLedger, SlotState
+from alphapulse.execution.plan import Plan
+from alphapulse.execution.results import not_submitted_result
+from alphapulse.execution.store import ExecutionStore
+from alphapulse.execution.wallet import Wallet
+from alphapulse.node.config import Config
+from alphapulse.node.contract import contract_errors
+from alphapulse.node.decisions import TIMER_SOURCE, Decider, is_timer
+from alphapulse.node.latency import FrameLatency
+from alphapulse.node.preflight import Preflight, inspect_chain
+from alphapulse.node.replay import archive_facts
+from alphapulse.node.settlement import SettlementAudit
+from alphapulse.node.wiring import collector_config, rpc_url, strategy_config
+from alphapulse.portfolio.entries import Stage
+from alphapulse.portfolio.portfolio import Portfolio
+from alphapulse.portfolio.store import PortfolioStore
+from alphapulse.protocol.execution import ExecutionReason
+from alphapulse.protocol.header import Domain
+from alphapulse.protocol.market_data import GasPrice
+from alphapulse.protocol.message import Draft, Message
+from alphapulse.protocol.system import HealthStatus, Heartbeat
+from alphapulse.risk.monitor import RiskConfig, RiskMonitor
+from alphapulse.roles import Component
+from alphapulse.strategies.flash_arbitrage.strategy import FlashArbitrage
+from alphapulse.transport.bus import Subscriber
+from alphapulse.transport.local import LocalBus
+from alphapulse.transport.sequence import Sequencer
+
+__all__ = ["EmbeddedNode"]
+
+HEARTBEAT_S = 1.0
+PLANS_WAITING = 256  # a block yields a handful; more than this means that nobody executes
+DRAIN_TIMEOUT_S = 15.0
+# Collections wait for this many new objects: a collection in the middle of a block costs more than memory.
+GC_THRESHOLD = 50_000
+
+
+class EmbeddedNode:
+    """One chain, one strategy, one executor. Make it with `EmbeddedNode.open`, then `start`."""
+
+    def __init__(
+        self,
+        config: Config,
+        url: str,
+        preflight: Preflight,
+        *,
+        wallet: Wallet | None,
+        archive: ArchiveWriter,
+        data_dir: Path,
+    ) -> None:
+        chain_id = config.chain.chain_id
+        self.config = config
+        self.preflight = preflight
+        self.archive = archive
+        self.replica = Replica()
+        self.latency = FrameLatency()
+        self.settlements = SettlementAudit()
+        self.portfolio = Portfolio()
+        self.risk = RiskMonitor(RiskConfig(config.risk.daily_loss_limit_usd_e8))
+        self.bus = LocalBus(Sequencer(time.time_ns()), time.time_ns)
+        self._url = url
+        self._draining = False
+        self._head = (0, 0)
+        self._new_head = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._plans: asyncio.Queue[Plan] = asyncio.Queue(PLANS_WAITING)
+        self._books = PortfolioStore(f"sqlite:///{data_dir / 'portfolio.sqlite'}")
+        self._store = ExecutionStore(data_dir / "execution.sqlite")
+        self.gate = Gate(self._store, chain_id, mode=Mode.DRY_RUN if wallet is None else Mode.LIVE)
+        self._ledger = (
+            NonceLedger(self._store, chain_id, wallet.address, lock_directory=data_dir)
+            if wallet is not None
+            else None
+        )
+        self.executor = FlashExecutor(
+            ChainClient(self._connect),
+            wallet,
+            self._ledger,
+            self.gate,
+            self.bus.publish,
+            time.time_ns,
+            ExecutorConfig(chain_id, errors=contract_errors()),
+        )
+        settings = strategy_config(config, preflight.facts)
+        self.strategy = FlashArbitrage(settings)
+        self.decider = Decider(
+            self.strategy, settings.source, publish=self.bus.publish, act=self._act
+        )
+        self.collector = EvmCollector(
+            collector_config(config, url), self.bus.publish, self._record_frame, time.time_ns
+        )
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        config: Config,
+        environment: Mapping[str, str],
+        *,
+        wallet: Wallet | None,
+        archive_root: Path,
+    ) -> AsyncIterator["EmbeddedNode"]:
+        """Inspect the chain, open the stores, and close everything in order at the end.
+
+        Raises  what `inspect_chain` raises; Misconfigured when a store cannot be opened or belongs to another node.
+        """
+        url = rpc_url(config, environment)
+        preflight = await inspect_chain(config, url, wallet.address if wallet else None)
+        data_dir = Path(config.node.data_dir) / ("live" if wallet else "dry")
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Misconfigured(
+                f"`node.data_dir` `{config.node.data_dir}` cannot be written ({error.strerror})"
+            ) from error
+        archive = ArchiveWriter(
+            archive_root, time.time_ns, facts=archive_facts(config, preflight.facts)
+        )
+        try:
+            node = cls(config, url, preflight, wallet=wallet, archive=archive, data_dir=data_dir)
+            try:
+                node._begin()
+                yield node
+            finally:
+                node._end()
+        finally:
+            archive.close()
+
+    @property
+    def is_live(self) -> bool:
+        """Return whether transactions leave this process."""
+        return self.gate.mode is Mode.LIVE
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Trade until `stop` is set, then let what was sent settle.
+
+        Raises  whatever ends the collector or the executor before that.
+        """
+        await self.executor.start()
+        work = [
+            asyncio.create_task(self.collector.run(), name="collector"),
+            asyncio.create_task(self._execute_plans(), name="executor"),
+            asyncio.create_task(self._follow_heads(), name="heads"),
+            asyncio.create_task(self._beat(), name="heartbeat"),
+        ]
+        stopped = asyncio.create_task(stop.wait())
+        _calm_collector()
+        try:
+            done, _ = await asyncio.wait({stopped, *work}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            await self._drain()
+        finally:
+            for task in (stopped, *work):
+                task.cancel()
+            await asyncio.gather(stopped, *work, return_exceptions=True)
+
+    def close_archive(self) -> Manifest:
+        """Write what waits and the digest of this run's decisions."""
+        digest = self.decider.digest
+        return self.archive.close({"digest": digest.hexdigest(), "decisions": digest.count})
+
+    def _begin(self) -> None:
+        """Remember the books, then tie the parts to the bus: the hot path first."""
+        trades = self._books.load()
+        self.portfolio.restore(trades)
+        bus = self.bus
+        bus.subscribe(self._record_message, name="archive")
+        bus.subscribe(self.gate.on_message, name="gate")
+        bus.subscribe(self.decider.on_message, name="strategy")
+        bus.subscribe(self._on_block, name="executor", domains=frozenset({Domain.MARKET}))
+        bus.subscribe(
+            self.latency.on_message, name="latency", domains=frozenset({Domain.EXECUTION})
+        )
+        bus.subscribe(self._feed(self.portfolio), name="portfolio")
+        bus.subscribe(self._feed(self.risk), name="risk")
+        bus.subscribe(self.settlements.on_message, name="settlements")
+        bus.subscribe(self.replica.on_message, name="dashboard")
+        now_ns = time.time_ns()
+        booked = (
+            (trade.strategy_id, trade.signal_id, trade.profit_usd_e8, trade.event_ns)
+            for trade in trades
+            if trade.stage is not Stage.REVERSED
+        )
+        bus.publish_all(self.risk.restore(booked, now_ns))
+
+    def _end(self) -> None:
+        self._books.append(self.portfolio.drain())
+        self._books.close()
+        if self._ledger is not None:
+            self._ledger.close()
+        self._store.close()
+
+    def _feed(self, component: Component[object]) -> Subscriber:
+        def deliver(message: Message, now_ns: int) -> None:
+            answers = [*component.on_message(message, now_ns)]
+            if is_timer(message):
+                answers += component.on_timer(now_ns)
+            for answer in answers:
+                assert isinstance(answer, Draft)
+                self.bus.publish(answer)
+
+        return deliver
+
+    async def _connect(self) -> JsonRpc:
+        return await JsonRpc.connect(self._url)
+
+    def _record_message(self, message: Message, now_ns: int) -> None:
+        self.archive.record_message(message)
+
+    def _record_frame(self, payload: bytes, recv_ns: int) -> None:
+        self.archive.record_frame(payload, recv_ns, "evm")
+
+    def _act(self, plan: Plan) -> None:
+        """Queue a plan; while draining, or when the record is broken, say that it is not submitted."""
+        now_ns = time.time_ns()
+        self.latency.on_plan(plan.signal_id, self.collector.last_recv_ns, now_ns)
+        if self._draining or self.archive.state is ArchiveState.INCOMPLETE or self._plans.full():
+            reason = ExecutionReason.STOPPED_BY_BREAKER
+            self.bus.publish(not_submitted_result(plan, reason, now_ns, simulated=not self.is_live))
+            return
+        self._plans.put_nowait(plan)
+
+    def _on_block(self, message: Message, now_ns: int) -> None:
+        gas = message.first(GasPrice)
+        if gas is not None:
+            self._head = (gas.block, gas.base_fee_per_gas)
+            self._new_head.set()
+
+    async def _execute_plans(self) -> None:
+        while True:
+            await self.executor.execute(await self._plans.get())
+
+    async def _follow_heads(self) -> None:
+        while True:
+            await self._new_head.wait()
+            self._new_head.clear()
+            await self.executor.on_block(*self._head)
+            if self._draining and not self._is_waiting():
+                self._settled.set()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            beat = Heartbeat(
+                event_ns=time.time_ns(),
+                status=self._health(),
+                source=TIMER_SOURCE,
+                interval=int(HEARTBEAT_S * 1000),
+            )
+            self.bus.publish(Draft(Domain.SYSTEM, TIMER_SOURCE, (beat,)))
+            changed = self.portfolio.drain()
+            if changed:
+                await asyncio.to_thread(self._books.append, changed)
+
+    def _health(self) -> HealthStatus:
+        if self.archive.state is ArchiveState.INCOMPLETE:
+            return HealthStatus.UNHEALTHY
+        if not self.collector.statistics().is_live or self.archive.state is ArchiveState.BEHIND:
+            return HealthStatus.DEGRADED
+        return HealthStatus.OK
+
+    async def _drain(self) -> None:
+        """Send nothing more, and wait until what was sent is settled or the patience ends."""
+        self._draining = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_TIMEOUT_S):
+                await self._settled.wait()
+
+    def _is_waiting(self) -> bool:
+        if self._ledger is None:
+            return False
+        live = self._ledger.live()
+        return not self._plans.empty() or any(s.state is not SlotState.INCLUDED for s in live)
+
+
+def _calm_collector() -> None:
+    """Keep garbage collection out of the blocks: what start-up made stays, and new garbage is rare."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)

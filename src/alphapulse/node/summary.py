@@ -1,0 +1,102 @@
+"""What a run did, as one JSON object. Money as exact integers in smallest units; USD as P8 integers and as text."""
+
+from pathlib import Path
+
+from alphapulse.node.embedded import EmbeddedNode
+from alphapulse.node.reconcile import Difference
+from alphapulse.observability.latency import LatencyRecorder
+from alphapulse.portfolio.reports import summarise
+from alphapulse.primitives.units import cut_toward_zero
+from alphapulse.strategies.flash_arbitrage.outcome import Outcome
+
+__all__ = ["summary_of"]
+
+Json = dict[str, object]
+
+
+def summary_of(
+    node: EmbeddedNode, *, archive: Path, differences: tuple[Difference, ...], elapsed_ns: int
+) -> Json:
+    """Return the account of a finished run."""
+    collected = node.collector.statistics()
+    funnel = node.strategy.statistics().funnel
+    sent = node.executor.statistics()
+    settled = node.settlements.statistics()
+    books = summarise(node.portfolio.ledger)
+    symbols = {token.address.lower(): token.symbol for token in node.config.tokens}
+    rejected = {
+        name: count
+        for name, count in funnel.outcomes.items()
+        if name != Outcome.SIGNALLED and count
+    }
+    return {
+        "mode": node.gate.mode.value,
+        "seconds": round(elapsed_ns / 1e9, 3),
+        "blocks": collected.blocks,
+        "events": collected.logs,
+        "messages": node.bus.statistics().messages,
+        "candidates": funnel.candidates,
+        "rejected": rejected,
+        "opportunities": funnel.outcomes.get(Outcome.SIGNALLED, 0),
+        "submitted": sent.submitted,
+        "executed": settled.succeeded,
+        "reverted": sent.reverted,
+        "dropped": sent.dropped,
+        "cancelled": sent.cancelled,
+        "refused": sent.refused,
+        "simulated": sent.simulated,
+        "settlement": {
+            "untouched": settled.untouched,
+            "untouched_exact": settled.untouched_exact,
+            "below_min_profit": settled.below_min,
+        },
+        "profit": {
+            "predicted": {symbols[row.token]: row.predicted for row in books.tokens},
+            "realised": {symbols[row.token]: row.realised for row in books.tokens},
+            "usd_e8": books.realised_usd_e8,
+            "usd": _usd(books.realised_usd_e8),
+        },
+        "gas_used": books.gas_used,
+        "gas_cost_wei": sum(row.cost for row in books.gas),
+        "latency_us": {
+            "frame_to_plan": _percentiles(node.latency.frame_to_plan),
+            "frame_to_submitted": _percentiles(node.latency.frame_to_submitted),
+        },
+        "books_equal_chain": not differences,
+        "differences": [
+            {"asset": row.asset, "booked": row.booked, "on_chain": row.on_chain}
+            for row in differences
+        ],
+        "collector": {
+            "reconnects": collected.reconnects,
+            "backfilled_logs": collected.backfilled_logs,
+            "reorgs": collected.reorgs,
+            "odd_frames": collected.odd_frames,
+        },
+        "archive": str(archive),
+        "archive_state": node.archive.state.value,
+        "decisions": node.decider.digest.count,
+        "digest": node.decider.digest.hexdigest(),
+    }
+
+
+def _percentiles(recorder: LatencyRecorder) -> Json:
+    seen = recorder.percentiles()
+    if not seen.count:
+        return {"count": 0, "p50": None, "p99": None, "max": None}
+    return {
+        "count": seen.count,
+        "p50": _micros(seen.p50_ns),
+        "p99": _micros(seen.p99_ns),
+        "max": _micros(seen.max_ns),
+    }
+
+
+def _micros(nanoseconds: int) -> float:
+    return round(nanoseconds / 1000, 1)
+
+
+def _usd(value_e8: int) -> str:
+    cents = cut_toward_zero(value_e8, 10**6)
+    sign = "-" if cents < 0 else ""
+    return f"{sign}{abs(cents) // 100}.{abs(cents) % 100:02d}"
