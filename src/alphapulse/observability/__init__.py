@@ -1,0 +1,1 @@
+"""How the system can be watched: bounded measurements, and a closed set of log events."""
