@@ -120,11 +120,11 @@ class Chain:
         ]
 
     def block(
-        self, block: int, *, base_fee: int = 10**9, tip: int = 10**9, fork: str = ""
+        self, block: int, *, base_fee: int = 10**9, tip: int = 10**9, fork: str = "", flags: int = 0
     ) -> Message:
         gas = GasPrice(self.chain_id, block, base_fee, tip, 0, 0, block * 10**9)
         self.log_index = 0
-        return self.message(gas, self.at_block(block, fork), TraceContext(block + 1, 7, 1))
+        return self.message(gas, self.at_block(block, fork, flags), TraceContext(block + 1, 7, 1))
 
     def sync(
         self, address: bytes, reserve0: int, reserve1: int, block: int, **place: int
@@ -202,9 +202,10 @@ class Chain:
         )
         return self.message(StateInvalidation(instrument, action, reason))
 
-    def at_block(self, block: int, fork: str = "") -> ChainEvent:
+    def at_block(self, block: int, fork: str = "", flags: int = 0) -> ChainEvent:
+        own_hash = block_hash(block, fork)
         return ChainEvent(
-            self.chain_id, block, block_hash(block, fork), bytes(32), BLOCK_LEVEL, BLOCK_LEVEL, 0
+            self.chain_id, block, own_hash, bytes(32), BLOCK_LEVEL, BLOCK_LEVEL, flags
         )
 
     def _log_message(self, tlvs: tuple[Tlv, ...], block: int, place: dict[str, int]) -> Message:

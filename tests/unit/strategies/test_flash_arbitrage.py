@@ -316,6 +316,15 @@ def test_an_id_collision_is_told_and_the_newcomer_not_traded():
         assert decode(encode(message)) == message
 
 
+def test_a_backfilled_block_is_not_acted_on_but_the_next_one_is():
+    universe = two_pairs()
+    strategy = FlashArbitrage(config_for(universe))
+    assert feed(strategy, *universe.setup, universe.chain.block(1, flags=2)) == []
+    assert strategy.statistics().funnel.blocks == 0
+    plan = plans_of(feed(strategy, universe.chain.block(2)))[0]
+    assert plan.observed_block == 2
+
+
 def test_another_chain_is_not_ours():
     _universe, strategy, _ = opened()
     assert feed(strategy, Chain(1).block(9)) == []

@@ -22,7 +22,7 @@ from alphapulse.protocol.execution import (
     StopAction,
 )
 from alphapulse.protocol.header import Domain
-from alphapulse.protocol.market_data import GasPrice
+from alphapulse.protocol.market_data import ChainEvent, ChainEventFlag, GasPrice
 from alphapulse.protocol.message import Draft, Message
 from alphapulse.protocol.signals import StrategyId
 from alphapulse.protocol.system import Error, ErrorCode, Severity
@@ -114,19 +114,8 @@ class FlashArbitrage:
         if collisions:
             return self._complain(collisions, message, now_ns)
         # decide, emit
-        gas = message.first(GasPrice)
-        head = self._market.head(self._config.chain_id)
-        if (
-            gas is None
-            or head is None
-            or (gas.chain_id, gas.block)
-            != (
-                head.chain_id,
-                head.block,
-            )
-        ):
-            return ()
-        return self._decide(head, now_ns)
+        head = self._closed_by(message)
+        return () if head is None else self._decide(head, now_ns)
 
     def on_timer(self, now_ns: int) -> Iterable[Draft | Plan]:
         """Return nothing: this strategy acts on blocks only."""
@@ -141,6 +130,21 @@ class FlashArbitrage:
             self._in_flight.count,
             self._is_stopped,
         )
+
+    def _closed_by(self, message: Message) -> Head | None:
+        """Return the head if the message closed a block of our chain that is worth acting on.
+
+        A backfilled block is history: another one follows at once, and a plan made on it would only keep pools busy.
+        """
+        if message.first(GasPrice) is None:
+            return None
+        event = message.first(ChainEvent)
+        head = self._market.head(self._config.chain_id)
+        if event is None or head is None:
+            return None
+        if (event.chain_id, event.block_hash) != (head.chain_id, head.block_hash):
+            return None
+        return None if event.flags & ChainEventFlag.BACKFILLED else head
 
     def _hear_execution(self, message: Message) -> None:
         result = message.first(ExecutionResult)
