@@ -1,7 +1,8 @@
 """Latencies in a bounded window; percentiles are exact for what the window holds."""
 
 from array import array
-from typing import NamedTuple
+
+import msgspec
 
 from alphapulse.errors import InvariantError
 from alphapulse.primitives.units import div_ceil
@@ -11,7 +12,7 @@ __all__ = ["LatencyPercentiles", "LatencyRecorder"]
 _PERCENT = 100
 
 
-class LatencyPercentiles(NamedTuple):
+class LatencyPercentiles(msgspec.Struct, frozen=True):
     """Nearest-rank percentiles of the window in ns; maximum and count since the start."""
 
     p50_ns: int
@@ -47,7 +48,7 @@ class LatencyRecorder:
         """Return p50, p99, maximum and count; all 0 before the first latency."""
         ordered = sorted(self._window)
         if not ordered:
-            return LatencyPercentiles(0, 0, 0, 0)
+            return LatencyPercentiles(p50_ns=0, p99_ns=0, max_ns=0, count=0)
         return LatencyPercentiles(
             p50_ns=ordered[div_ceil(len(ordered) * 50, _PERCENT) - 1],
             p99_ns=ordered[div_ceil(len(ordered) * 99, _PERCENT) - 1],

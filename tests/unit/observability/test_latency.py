@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alphapulse.errors import InvariantError
-from alphapulse.observability.latency import LatencyRecorder
+from alphapulse.observability.latency import LatencyPercentiles, LatencyRecorder
 
 
 def test_nothing_recorded_is_all_zero():
-    assert LatencyRecorder(3).percentiles() == (0, 0, 0, 0)
+    assert LatencyRecorder(3).percentiles() == LatencyPercentiles(0, 0, 0, 0)
 
 
 def test_a_step_back_of_the_clock_is_no_negative_latency():
     recorder = LatencyRecorder(3)
     recorder.record(-5)
-    assert recorder.percentiles() == (0, 0, 0, 1)
+    assert recorder.percentiles() == LatencyPercentiles(0, 0, 0, 1)
 
 
 @pytest.mark.parametrize("capacity", [0, -1])
@@ -32,7 +32,7 @@ def test_the_window_is_the_last_ones_and_the_maximum_is_of_all(values, capacity)
     for value in values:
         recorder.record(value)
     window = sorted(values[-capacity:])
-    p50, p99, largest, count = recorder.percentiles()
-    assert p50 == window[math.ceil(len(window) / 2) - 1]
-    assert p99 == window[-(-len(window) * 99 // 100) - 1]
-    assert (largest, count) == (max(values), len(values))
+    seen = recorder.percentiles()
+    assert seen.p50_ns == window[math.ceil(len(window) / 2) - 1]
+    assert seen.p99_ns == window[-(-len(window) * 99 // 100) - 1]
+    assert (seen.max_ns, seen.count) == (max(values), len(values))
