@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -152,26 +154,45 @@ def test_a_taken_port_is_named() -> None:
     asyncio.run(body())
 
 
-def test_service_ends_on_sigterm_and_leaves_no_process() -> None:
-    program = """
+SERVICE = """
 import asyncio
 from alphapulse.devnet.devnet import DevnetOptions
 from alphapulse.devnet.service import serve
 asyncio.run(serve(DevnetOptions(block_time_s=0.2), lambda manifest: print(manifest.rpc_ws, flush=True)))
 print("ended", flush=True)
 """
+
+
+def started_service() -> tuple["subprocess.Popen[bytes]", int]:
     process = subprocess.Popen(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", SERVICE],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": "src"},
         cwd=Path(__file__).parents[2],
     )
+    assert process.stdout is not None
+    port = int(process.stdout.readline().decode().rsplit(":", 1)[1])
+    assert accepts(port)
+    return process, port
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_service_ends_on_a_signal_and_leaves_no_process(number: signal.Signals) -> None:
+    process, port = started_service()
     with process:
-        assert process.stdout is not None
-        port = int(process.stdout.readline().decode().rsplit(":", 1)[1])
-        assert accepts(port)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         output, _ = process.communicate(timeout=15)
     assert output == b"ended\n"
     assert process.returncode == 0
+    assert not accepts(port)
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="the guard is part of util-linux")
+def test_chain_ends_when_the_service_is_killed() -> None:
+    process, port = started_service()
+    with process:
+        process.kill()
+    deadline = time.monotonic() + 10
+    while accepts(port) and time.monotonic() < deadline:
+        time.sleep(0.02)
     assert not accepts(port)

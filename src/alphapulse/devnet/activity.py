@@ -29,7 +29,7 @@ FIRST_ACT, LAST_ACT = (
 )  # of the block interval: people are slower than machines, and not later than blocks
 FEE_CAP_PERCENT = 200  # of the base fee, as wallets do
 TIP_MIN_WEI, TIP_MAX_WEI = 10_000_000, 50_000_000
-MAX_WAITING_PER_PERSON = 6  # transactions of one account not yet in a block
+MAX_WAITING_PER_PERSON = 12  # transactions of one account not yet in a block
 STUCK_BLOCKS = (
     12  # after so many blocks without progress an account starts again from its nonce on chain
 )
@@ -118,7 +118,8 @@ class Activity:
                     self._manifest.rpc_ws, on_notification=self._on_notification
                 )
                 failures = 0
-                self._nonces = _Nonces()
+                self._nonces, self._head = _Nonces(), None
+                self._head_arrived.clear()
                 await self._act(rpc)
             except Unavailable:
                 failures += 1
@@ -187,8 +188,13 @@ class Activity:
                 self._nonces.observe(sender, on_chain)
         if isinstance(answers[0], RpcRefused):
             return
+        receipts: list[_Receipt] | None = decode_answer(
+            list[_Receipt] | None,  # type: ignore[arg-type]  # a union is a type to msgspec
+            answers[0],
+            "eth_getBlockReceipts",
+        )
         ours = {hex_of(sender) for sender in _SENDERS}
-        for receipt in decode_answer(list[_Receipt], answers[0], "eth_getBlockReceipts"):
+        for receipt in receipts or ():
             if receipt.sender in ours:
                 self._counts["mined"] += 1
                 self._counts["reverted"] += receipt.status != "0x1"

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import gzip
 import os
+import shutil
 import socket
 import subprocess
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,6 +148,13 @@ def _spawn(executable: Path, options: AnvilOptions, port: int) -> "subprocess.Po
         command += ["--gas-limit", str(options.gas_limit)]
     if options.base_fee_wei is not None:
         command += ["--base-fee", str(options.base_fee_wei)]
+    if threading.current_thread() is threading.main_thread() and (guard := shutil.which("setpriv")):
+        command = [
+            guard,
+            "--pdeathsig",
+            "TERM",
+            *command,
+        ]  # our own sudden death ends the chain too
     return subprocess.Popen(  # noqa: S603  our own executable, arguments without a shell
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     )

@@ -42,7 +42,7 @@ MAX_CORRECTION = 0.02  # of the price, in one trade
 
 NOISE_MEDIAN = 0.0008  # of the reserve
 NOISE_SIGMA = 0.9
-MAX_NOISE = 0.02
+MAX_NOISE = 0.008
 
 SLIPPAGE = 0.01
 V2_LIQUIDITY_MIN, V2_LIQUIDITY_MAX = 0.002, 0.01
