@@ -62,8 +62,7 @@ contract FlashArbitrageModel {
 
     uint256 private constant MAX_POOLS = 8;
     uint160 private constant LOWEST_SQRT_PRICE = 4295128740;
-    uint160 private constant HIGHEST_SQRT_PRICE =
-        1461446703485210103287273052203988822378723970341;
+    uint160 private constant HIGHEST_SQRT_PRICE = 1461446703485210103287273052203988822378723970341;
 
     struct Step {
         address pool;
@@ -113,8 +112,8 @@ contract FlashArbitrageModel {
         address initiator,
         bytes calldata params
     ) external returns (bool) {
-        bool isAuthentic =
-            load(STAGE) == STAGE_ASKED && msg.sender == lender && initiator == address(this);
+        bool isAuthentic = load(STAGE) == STAGE_ASKED && msg.sender == lender
+            && initiator == address(this);
         if (!isAuthentic) revert BadCallback();
         store(STAGE, STAGE_WALKING);
 
@@ -196,9 +195,8 @@ contract FlashArbitrageModel {
         store(PAY_TOKEN, uint160(step.token));
         store(PAY_AMOUNT, step.sold);
         uint160 limit = step.zeroForOne ? LOWEST_SQRT_PRICE : HIGHEST_SQRT_PRICE;
-        (int256 amount0, int256 amount1) = IPoolV3(step.pool).swap(
-            address(this), step.zeroForOne, int256(step.sold), limit, ""
-        );
+        (int256 amount0, int256 amount1) =
+            IPoolV3(step.pool).swap(address(this), step.zeroForOne, int256(step.sold), limit, "");
         if (load(CALLEE) != 0) revert BadPool();
         unchecked {
             out = uint256(-(step.zeroForOne ? amount1 : amount0));

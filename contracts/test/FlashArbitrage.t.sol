@@ -3,9 +3,7 @@ pragma solidity 0.8.26;
 
 import {FlashArbitrageModel} from "../src/FlashArbitrageModel.sol";
 import {HostileLender, HostilePool} from "./Hostile.sol";
-import {
-    IAavePool, IFlashArbitrage, IPairV2, IPoolV3, IToken
-} from "./Interfaces.sol";
+import {IAavePool, IFlashArbitrage, IPairV2, IPoolV3, IToken} from "./Interfaces.sol";
 import {Protocols} from "./Protocols.sol";
 import {MoodyToken} from "./Tokens.sol";
 
@@ -81,7 +79,9 @@ abstract contract FlashArbitrageTest is Protocols {
 
         vm.expectRevert(
             abi.encodeWithSelector(
-                IFlashArbitrage.InsufficientProfit.selector, out, loan + premiumOf(loan) + profit + 1
+                IFlashArbitrage.InsufficientProfit.selector,
+                out,
+                loan + premiumOf(loan) + profit + 1
             )
         );
         start(pools, loan, profit + 1, token);
@@ -206,9 +206,7 @@ abstract contract FlashArbitrageTest is Protocols {
         uint256 first = quote(path(cheapPair, dearPair), usdc, LOAN);
         uint256 second = quote(path(cheapPool, dearPool), usdc, LOAN / 2);
         arbitrage.flashloanArbitrage(pools, amounts, 1, usdc, recipient);
-        assertEq(
-            IToken(usdc).balanceOf(recipient), first - LOAN / 2 + second - loanAndPremium
-        );
+        assertEq(IToken(usdc).balanceOf(recipient), first - LOAN / 2 + second - loanAndPremium);
         assertClean();
     }
 
@@ -236,9 +234,8 @@ abstract contract FlashArbitrageTest is Protocols {
     }
 
     function test_a_stranger_may_not_call_the_loan_callback() public {
-        bytes memory params = abi.encode(
-            path(cheapPair, dearPair), amountsOf(LOAN, 0), uint256(1), usdc, stranger
-        );
+        bytes memory params =
+            abi.encode(path(cheapPair, dearPair), amountsOf(LOAN, 0), uint256(1), usdc, stranger);
         for (uint256 i = 0; i < 3; i++) {
             address caller = [stranger, lender, address(this)][i];
             expect(IFlashArbitrage.BadCallback.selector);
@@ -265,7 +262,10 @@ abstract contract FlashArbitrageTest is Protocols {
 
     function test_ether_and_unknown_calls_are_refused() public {
         bytes[5] memory calls = [
-            bytes(""), hex"6f", hex"6f6400", abi.encodeWithSignature("receiveFlashLoan()"),
+            bytes(""),
+            hex"6f",
+            hex"6f6400",
+            abi.encodeWithSignature("receiveFlashLoan()"),
             abi.encodeWithSignature("pancakeV3SwapCallback(int256,int256,bytes)", 0, 0, "")
         ];
         for (uint256 i = 0; i < calls.length; i++) {
@@ -286,8 +286,7 @@ abstract contract FlashArbitrageTest is Protocols {
     }
 
     function test_the_constructor_refuses_no_lender() public {
-        (bool success,) =
-            address(this).call(abi.encodeCall(this.deployedFrom, (address(0))));
+        (bool success,) = address(this).call(abi.encodeCall(this.deployedFrom, (address(0))));
         assertFalse(success);
     }
 
@@ -432,12 +431,13 @@ abstract contract FlashArbitrageTest is Protocols {
     }
 
     function test_a_pool_without_code_reverts() public {
-        (bool success,) = address(arbitrage).call(
-            abi.encodeCall(
-                IFlashArbitrage.flashloanArbitrage,
-                (path(stranger, dearPair), amountsOf(LOAN, 0), 1, usdc, recipient)
-            )
-        );
+        (bool success,) = address(arbitrage)
+            .call(
+                abi.encodeCall(
+                    IFlashArbitrage.flashloanArbitrage,
+                    (path(stranger, dearPair), amountsOf(LOAN, 0), 1, usdc, recipient)
+                )
+            );
         assertFalse(success);
         vm.expectRevert();
         start(path(usdc, dearPair), LOAN, 1, usdc); // a token is no pool
@@ -447,8 +447,7 @@ abstract contract FlashArbitrageTest is Protocols {
         MoodyToken moody = new MoodyToken();
         address pair = addPair(factoryA, weth, 1000e18, address(moody), 3_090_000e18);
         address back = addPair(factoryB, address(moody), 3_000_000e18, usdc, 3_000_000e6);
-        bytes[3] memory moods =
-            [abi.encode(false), abi.encode(uint256(2)), bytes(hex"01")];
+        bytes[3] memory moods = [abi.encode(false), abi.encode(uint256(2)), bytes(hex"01")];
         for (uint256 i = 0; i < moods.length; i++) {
             moody.setMood(address(arbitrage), moods[i]);
             vm.expectRevert(IFlashArbitrage.TokenRefused.selector);

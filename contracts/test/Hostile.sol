@@ -59,8 +59,7 @@ contract HostilePool {
         if (manner == Manner.AsksLess) asked -= 1;
         if (manner == Manner.AsksMore) asked += 1;
         bool side = manner == Manner.AsksOtherSide ? !zeroForOne : zeroForOne;
-        (int256 in0, int256 in1) =
-            side ? (asked, -int256(pays)) : (-int256(pays), asked);
+        (int256 in0, int256 in1) = side ? (asked, -int256(pays)) : (-int256(pays), asked);
         if (manner == Manner.SendsAccomplice) new Accomplice().ask(victim, in0, in1);
         if (manner != Manner.NeverAsks) victim.uniswapV3SwapCallback(in0, in1, "");
         if (manner == Manner.AsksTwice) victim.uniswapV3SwapCallback(in0, in1, "");

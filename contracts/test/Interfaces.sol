@@ -29,11 +29,8 @@ interface IFlashArbitrage {
         address initiator,
         bytes calldata params
     ) external returns (bool);
-    function uniswapV3SwapCallback(
-        int256 amount0Delta,
-        int256 amount1Delta,
-        bytes calldata data
-    ) external;
+    function uniswapV3SwapCallback(int256 amount0Delta, int256 amount1Delta, bytes calldata data)
+        external;
 }
 
 interface IToken {
@@ -64,10 +61,7 @@ interface IPoolV3 {
     function fee() external view returns (uint24);
     function tickSpacing() external view returns (int24);
     function liquidity() external view returns (uint128);
-    function slot0()
-        external
-        view
-        returns (uint160, int24, uint16, uint16, uint16, uint8, bool);
+    function slot0() external view returns (uint160, int24, uint16, uint16, uint16, uint8, bool);
     function initialize(uint160 sqrtPriceX96) external;
     function mint(address recipient, int24 lower, int24 upper, uint128 amount, bytes calldata data)
         external

@@ -143,8 +143,13 @@ abstract contract Protocols is Test {
     // ---------------------------------------------------------------- lender
 
     function deployLender() internal {
-        IAaveProvider provider =
-            IAaveProvider(aave("protocol/configuration/", "PoolAddressesProvider", abi.encode("test", address(this))));
+        IAaveProvider provider = IAaveProvider(
+            aave(
+                "protocol/configuration/",
+                "PoolAddressesProvider",
+                abi.encode("test", address(this))
+            )
+        );
         provider.setACLAdmin(address(this));
         IAaveRoles roles =
             IAaveRoles(aave("protocol/configuration/", "ACLManager", abi.encode(provider)));
@@ -153,7 +158,9 @@ abstract contract Protocols is Test {
         roles.addRiskAdmin(address(this));
         roles.addAssetListingAdmin(address(this));
         provider.setPriceOracle(aave("mocks/oracle/", "PriceOracle", ""));
-        provider.setPoolDataProvider(aave("misc/", "AaveProtocolDataProvider", abi.encode(provider)));
+        provider.setPoolDataProvider(
+            aave("misc/", "AaveProtocolDataProvider", abi.encode(provider))
+        );
 
         deployPoolCode(provider);
         lender = provider.getPool();
@@ -198,14 +205,36 @@ abstract contract Protocols is Test {
         address variable_ = aave("protocol/tokenization/", "VariableDebtToken", abi.encode(lender));
         uint256 percent = 1e25;
         bytes memory rates = abi.encode(
-            provider, 80 * percent, 0, 4 * percent, 60 * percent, 0, 60 * percent, percent, percent, 0
+            provider,
+            80 * percent,
+            0,
+            4 * percent,
+            60 * percent,
+            0,
+            60 * percent,
+            percent,
+            percent,
+            0
         );
         address strategy = aave("protocol/pool/", "DefaultReserveInterestRateStrategy", rates);
         IAaveConfigurator.Reserve[] memory reserves = new IAaveConfigurator.Reserve[](3);
         for (uint256 i = 0; i < 3; i++) {
             reserves[i] = IAaveConfigurator.Reserve(
-                aToken, stable, variable_, decimals[i], strategy, assets[i], treasury, address(0),
-                "a", "a", "v", "v", "s", "s", ""
+                aToken,
+                stable,
+                variable_,
+                decimals[i],
+                strategy,
+                assets[i],
+                treasury,
+                address(0),
+                "a",
+                "a",
+                "v",
+                "v",
+                "s",
+                "s",
+                ""
             );
         }
         configurator.initReserves(reserves);
@@ -278,9 +307,8 @@ abstract contract Protocols is Test {
                 amount = amount * 997 * reserveOut / (reserveIn * 1000 + amount * 997);
             } else {
                 uint24 fee = IPoolV3(pools[i]).fee();
-                (amount,,,) = quoter.quoteExactInputSingle(
-                    IQuoterV2.Question(token, other, amount, fee, 0)
-                );
+                (amount,,,) =
+                    quoter.quoteExactInputSingle(IQuoterV2.Question(token, other, amount, fee, 0));
             }
             token = other;
         }
