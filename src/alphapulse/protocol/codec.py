@@ -164,7 +164,9 @@ def decode(data: bytes, *, verify: bool = True, relay: bool = False) -> Message:
     frames = split(data, HEADER_SIZE)
     for number, offset, length, at in frames:
         codec = _CODEC_OF_NUMBER.get(number)
-        if codec is not None and not codec.size_fits(data, offset, length):
+        if codec is None or length == codec.fixed_size:
+            continue
+        if not codec.size_fits(data, offset, length):
             raise DecodeError("bad_size", at, f"{length} bytes of type {number}")
     return Message(header, _typed(data, frames))
 

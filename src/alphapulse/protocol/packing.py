@@ -68,7 +68,9 @@ class FixedCodec(Codec):
 
     def pack(self, tlv: Tlv) -> bytes:
         """Return the payload bytes."""
-        return self._pack_block(self._block, astuple(tlv))
+        if self.saturates:
+            return self._pack_block(self._block, astuple(tlv))
+        return self._block.pack(astuple(tlv))
 
     def size_fits(self, data: bytes, offset: int, length: int) -> bool:
         """Return whether the length is the fixed size."""
