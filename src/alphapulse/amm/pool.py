@@ -21,6 +21,11 @@ __all__ = ["PoolQuoter", "V2Pool", "V3Pool"]
 class PoolQuoter(Protocol):
     """What a cycle's sizing asks of a pool, whatever its kind."""
 
+    @property
+    def floored_fee_pips(self) -> int:
+        """Return the fee where the pool rounds the input after fee to a whole unit, zero elsewhere."""
+        ...
+
     def amount_out(self, amount_in: int, zero_for_one: bool) -> int:
         """Return what the pool pays for an exact input."""
         ...
@@ -83,6 +88,11 @@ class V2Pool:
     def fee_pips(self) -> int:
         """Return the fee."""
         return self._fee_pips
+
+    @property
+    def floored_fee_pips(self) -> int:
+        """Return zero: a pair takes its fee within one quotient."""
+        return 0
 
     def set_reserves(self, reserve0: int, reserve1: int) -> None:
         """Take the reserves that a Sync event states.
@@ -231,6 +241,11 @@ class V3Pool:
     @property
     def fee_pips(self) -> int:
         """Return the fee."""
+        return self._fee_pips
+
+    @property
+    def floored_fee_pips(self) -> int:
+        """Return the fee: the pool floors the input after fee before it moves the price."""
         return self._fee_pips
 
     def state(self) -> V3State:

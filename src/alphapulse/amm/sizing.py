@@ -1,22 +1,27 @@
 """How much to send through a cycle of pools."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from alphapulse.amm.optimum import Hop, excess_x128, locate
-from alphapulse.amm.uniswap_v3.full_math import div_floor
+from alphapulse.amm.optimum import BPS, Hop, excess_x128, locate
+from alphapulse.amm.uniswap_v3.full_math import PIPS, div_floor
 from alphapulse.errors import Rejected, ValueOutOfRange
 
 __all__ = ["Sizing", "optimise", "premium"]
 
-# Units around the located amount that are tried; MATH section 5 found that 64 suffice.
+# Units around the located amount that are tried where a unit is coarse, and where it is not.
 RESCAN_UNITS = 64
+RESCAN_UNITS_FINE = 8
+# A path whose coarsest amount has no more units than this is rescanned in full.
+COARSE_UNITS_MAX = 2**14
+# Tips of each saw that are tried on either side of the located amount.
+TIPS = 4
+# Amounts with up to this many times the units of the coarsest one have saws worth trying.
+COMPARABLE_UNITS = 16
 # Inputs at these distances must not earn more than the answer.
 NEIGHBOURS = (1, -1, 10, -10, 1000, -1000)
 # Every move earns a unit; more would mean that the optimum was located wrongly.
 SETTLE_MOVES_MAX = 1000
-
-_OFFSETS = (0, *(sign * unit for unit in range(1, RESCAN_UNITS + 1) for sign in (1, -1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,33 +94,41 @@ class _Search:
         self.profit = 0
 
     def around(self, amounts: Sequence[int]) -> None:
-        """Try the least inputs that yield each of the amounts around the coarsest one of the path.
+        """Try the inputs that can be best near the located amounts, until one meets the bound.
 
-        The coarsest amount is the one with the fewest units, so its neighbours are the fewest inputs
-        that can matter: between two of them the input only costs more. The search ends as soon as it
-        meets the bound.
+        First the least inputs that yield each amount around the coarsest one of the path: between
+        two of them the input only costs more. Then the tips of the slow saws: the premium is rounded
+        down most just before it steps, and a V3 fee costs least just before it takes one unit more.
         """
         inner = amounts[:-1]
-        coarsest = inner.index(min(inner))
-        centre = inner[coarsest]
-        before = self.hops[coarsest - 1 :: -1] if coarsest else ()
-        for offset in _OFFSETS:
-            amount = centre + offset
-            if amount < 1:
-                continue
+        fewest = min(inner)
+        coarsest = inner.index(fewest)
+        reach = RESCAN_UNITS if fewest <= COARSE_UNITS_MAX else RESCAN_UNITS_FINE
+        self._try_all(coarsest, _around(fewest, reach))
+        if self.premium_bps and amounts[0] <= COMPARABLE_UNITS * fewest:
+            self._try_all(0, _tips(amounts[0], BPS, self.premium_bps, 4999))
+        for index, amount in enumerate(inner):
+            fee_pips = self.hops[index][0].floored_fee_pips
+            if fee_pips and amount <= COMPARABLE_UNITS * fewest:
+                self._try_all(index, _tips(amount, PIPS, fee_pips, 0))
+
+    def _try_all(self, index: int, amounts: Iterable[int]) -> None:
+        """Try the least inputs that yield these amounts before hop `index`."""
+        before = self.hops[index - 1 :: -1] if index else ()
+        for target in amounts:
+            if self.profit >= self.bound:
+                return
+            amount = target
             try:
                 for pool, zero_for_one in before:
                     amount = pool.least_amount_in(amount, zero_for_one)
-            except Rejected:
+            except (Rejected, ValueOutOfRange):
                 continue
-            if self.try_input(amount) and self.profit >= self.bound:
-                return
+            self.try_input(amount)
 
     def settle(self) -> None:
         """Move to better neighbours until there is none; every move earns at least one unit more."""
         for _ in range(SETTLE_MOVES_MAX):
-            if self.profit >= self.bound:
-                return
             centre = self.amount_in
             if not any(self.try_input(centre + step) for step in NEIGHBOURS):
                 return
@@ -149,3 +162,21 @@ class _Search:
             premium(self.amount_in, self.premium_bps),
             amounts[-1] - self.amount_in,
         )
+
+
+def _around(centre: int, reach: int) -> Iterator[int]:
+    """Return the centre and its neighbours, nearest first."""
+    yield centre
+    for distance in range(1, reach + 1):
+        yield centre + distance
+        if centre > distance:
+            yield centre - distance
+
+
+def _tips(centre: int, whole: int, part: int, phase: int) -> Iterator[int]:
+    """Return the last amounts before (amount * part) steps over a multiple of whole, nearest first."""
+    step = div_floor(centre * part, whole)
+    for distance in range(TIPS):
+        yield div_floor((step + 1 + distance) * whole + phase, part)
+        if step > distance:
+            yield div_floor((step - distance) * whole + phase, part)
