@@ -347,6 +347,16 @@ abstract contract FlashArbitrageTest is Protocols {
         assertTrue(control);
     }
 
+    /// A pool may name a token that does not exist; paying in it would succeed without a word.
+    function test_a_token_without_code_is_refused() public {
+        address nothing = makeAddr("nothing");
+        address first = address(new HostilePool(usdc, nothing, HostilePool.Manner.Honest, 1e18));
+        address second =
+            address(new HostilePool(nothing, usdc, HostilePool.Manner.Honest, 2 * LOAN));
+        expect(IFlashArbitrage.TokenRefused.selector);
+        start(path(first, second), LOAN, 1, usdc);
+    }
+
     function test_paths_that_do_not_lead_home() public {
         bytes4 bad = IFlashArbitrage.BadPath.selector;
         expect(bad); // ends in DAI
@@ -591,9 +601,17 @@ contract HuffTest is FlashArbitrageTest {
         assertEq(bytes4(answer), IFlashArbitrage.BadInput.selector);
     }
 
+    /// A lender that lays out its callback in another way is not understood, so it is refused.
+    function test_a_loan_in_another_encoding_is_refused() public {
+        HostileLender other = new HostileLender();
+        arbitrage = deployed(address(other));
+        other.setManner(HostileLender.Manner.ShiftsParams);
+        expect(IFlashArbitrage.BadCallback.selector);
+        start(path(cheapPair, dearPair), 1e9, 1, usdc);
+    }
+
     function test_creation_without_or_with_a_wrong_argument_fails() public {
-        bytes memory code =
-            vm.parseJsonBytes(vm.readFile("artifacts/FlashArbitrage.json"), ".bytecode");
+        bytes memory code = huffCode();
         assertEq(tryCreate(code, 0), address(0));
         assertEq(tryCreate(bytes.concat(code, bytes32(type(uint256).max)), 0), address(0));
         assertEq(tryCreate(bytes.concat(code, bytes32(uint256(1) << 160)), 0), address(0));

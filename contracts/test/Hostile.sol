@@ -54,7 +54,8 @@ contract HostilePool {
         if (manner == Manner.CallsLoanCallback) {
             victim.executeOperation(token0, 1, 0, msg.sender, "");
         }
-        IToken(zeroForOne ? token1 : token0).mint(to, pays);
+        address bought = zeroForOne ? token1 : token0;
+        if (bought.code.length > 0) IToken(bought).mint(to, pays);
         int256 asked = amount;
         if (manner == Manner.AsksLess) asked -= 1;
         if (manner == Manner.AsksMore) asked += 1;
@@ -84,7 +85,8 @@ contract HostileLender {
         LendsNothing,
         NamesOther,
         LendsTwice,
-        SendsStranger
+        SendsStranger,
+        ShiftsParams
     }
 
     Manner public manner;
@@ -108,12 +110,37 @@ contract HostileLender {
             new Stranger().lend(receiver, asset, amount, initiator, params);
             return;
         }
+        if (manner == Manner.ShiftsParams) shiftParams(receiver, asset, amount, initiator, params);
         IFlashArbitrage(receiver).executeOperation(asset, amount, 0, initiator, params);
         if (manner == Manner.LendsTwice) {
             IToken(asset).mint(receiver, amount);
             IFlashArbitrage(receiver).executeOperation(asset, amount, 0, initiator, params);
         }
         IPull(asset).transferFrom(receiver, address(this), amount);
+    }
+
+    /// The same arguments, with one empty word before the params.
+    function shiftParams(
+        address receiver,
+        address asset,
+        uint256 amount,
+        address initiator,
+        bytes calldata params
+    ) private {
+        bytes memory head = abi.encode(asset, amount, uint256(0), initiator, uint256(0xc0));
+        bytes memory call = bytes.concat(
+            IFlashArbitrage.executeOperation.selector,
+            head,
+            bytes32(0),
+            bytes32(params.length),
+            params
+        );
+        (bool success, bytes memory answer) = receiver.call(call);
+        if (!success) {
+            assembly {
+                revert(add(answer, 0x20), mload(answer))
+            }
+        }
     }
 }
 

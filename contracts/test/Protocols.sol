@@ -317,9 +317,14 @@ abstract contract Protocols is Test {
 
     // ---------------------------------------------------------------- contracts under test
 
+    /// Creation code of the artifact; another one can be put to the same tests by environment.
+    function huffCode() internal view returns (bytes memory) {
+        string memory committed = "artifacts/FlashArbitrage.json";
+        string memory artifact = vm.envOr("FLASH_ARBITRAGE_ARTIFACT", committed);
+        return vm.parseJsonBytes(vm.readFile(artifact), ".bytecode");
+    }
+
     function huff(address lender_) internal returns (IFlashArbitrage) {
-        string memory json = vm.readFile("artifacts/FlashArbitrage.json");
-        bytes memory code = vm.parseJsonBytes(json, ".bytecode");
-        return IFlashArbitrage(create(bytes.concat(code, abi.encode(lender_))));
+        return IFlashArbitrage(create(bytes.concat(huffCode(), abi.encode(lender_))));
     }
 }
