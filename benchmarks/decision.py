@@ -162,9 +162,9 @@ class Sim:
             middle = tick + (0 if number == 0 else self.random.randrange(-1500, 1500))
             lower, upper = ((middle + side * half) // spacing * spacing for side in (-1, 1))
             amount = isqrt(reserve0 * reserve1) * self.random.randrange(1, 5) // 4
-            for at, sign in ((lower, 1), (upper, -1)):
+            for at, side in ((lower, 1), (upper, -1)):
                 ticks[at][0] += amount
-                ticks[at][1] += sign * amount
+                ticks[at][1] += side * amount
             active += amount if lower <= tick < upper else 0
         rows = tuple((at, gross, net) for at, (gross, net) in sorted(ticks.items()) if gross)
         return PoolSnapshot(pool.address, V3Track(root, tick, active), rows)
@@ -186,7 +186,12 @@ class Sim:
         return msgspec.json.encode(rows), header
 
     def _swap(
-        self, rows: list[dict[str, object]], address: bytes, zero_for_one: bool, amount: int, place: int
+        self,
+        rows: list[dict[str, object]],
+        address: bytes,
+        zero_for_one: bool,
+        amount: int,
+        place: int,
     ) -> None:
         pool = self.market.pool(CHAIN_ID, address)
         assert pool is not None
@@ -195,7 +200,13 @@ class Sim:
             after = swap_loop(pool.quoter.state(), zero_for_one, amount, limit)
             logs = [
                 V3Swap(
-                    NOBODY, NOBODY, after.amount0, after.amount1, after.sqrt_price_x96, after.liquidity, after.tick
+                    NOBODY,
+                    NOBODY,
+                    after.amount0,
+                    after.amount1,
+                    after.sqrt_price_x96,
+                    after.liquidity,
+                    after.tick,
                 )
             ]
         else:
@@ -312,8 +323,10 @@ class Stages:
         self.funnel.candidates += len(candidates)
 
         def size() -> object:
-            prices = Prices(graph, self.config.wrapped_native, self.config.usd_tokens, self.decimals)
-            assessor = Assessor(self.config, graph, prices, head)
+            prices = Prices(
+                graph, self.config.wrapped_native, self.config.usd_tokens, self.decimals
+            )
+            assessor = Assessor(self.config, graph, prices, head, self.search.gas_floors)
             return prices, select(candidates, assessor, self.search.screen, self.funnel)[0]
 
         prices, chosen = self.timed("size", size)
@@ -447,7 +460,12 @@ def run(blocks: int = 1_500, seed: int = 7) -> dict[str, object]:
         for share in (50, 99):
             if times[stage]:
                 rows.append(
-                    row(f"{stage}_p{share}", f"{what}, p{share}", percentile(times[stage], share), None)
+                    row(
+                        f"{stage}_p{share}",
+                        f"{what}, p{share}",
+                        percentile(times[stage], share),
+                        None,
+                    )
                 )
     whole = times["frame_to_plan"]
     for share, goal in ((50, GOAL_P50_US), (99, GOAL_P99_US)):
@@ -460,7 +478,13 @@ def run(blocks: int = 1_500, seed: int = 7) -> dict[str, object]:
             )
         )
     machine = f"{os.cpu_count()} cpus, {platform.processor() or platform.machine()}, python {platform.python_version()}"
-    return {"name": "decision", "machine": machine, "kernel": kernel.name, "rows": rows, "workload": facts}
+    return {
+        "name": "decision",
+        "machine": machine,
+        "kernel": kernel.name,
+        "rows": rows,
+        "workload": facts,
+    }
 
 
 def main() -> None:

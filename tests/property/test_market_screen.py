@@ -62,8 +62,9 @@ def test_no_profitable_cycle_is_screened_out_and_no_bound_is_below_the_profit(se
                 continue
             profitable += 1
             assert cycle.edges in found.gains
-            bound = found.screen.bound(edges, found.gains[cycle.edges], max_loan)
-            assert bound >= sizing.gross_profit - sizing.premium
+            loans = [max_loan] * len(cycle.starts)
+            bounds = found.screen.bounds(cycle, found.gains[cycle.edges], loans)
+            assert bounds[cycle.starts.index(start)] >= sizing.gross_profit - sizing.premium
     print(f"{profitable} profitable walks")
 
 
@@ -82,7 +83,7 @@ def test_bounds_are_close_enough_to_save_work(seed):
         )
         profit = sizing.gross_profit - sizing.premium if sizing else 0
         assert (
-            found.screen.bound(edges, found.gains[cycle.edges], 10**40)
+            found.screen.bounds(cycle, found.gains[cycle.edges], [10**40] * len(cycle.starts))[0]
             <= profit + 4 + profit // 10**6
         )
 

@@ -186,7 +186,7 @@ def test_the_choice_is_that_of_sizing_everything(seed):
     _, candidates = search.candidates(market.pools)
     decimals = {token: universe.chain.decimals[token] for token in universe.tokens}
     prices = Prices(search.graph, config.wrapped_native, config.usd_tokens, decimals.get)
-    assessor = Assessor(config, search.graph, prices, market.head(config.chain_id))
+    assessor = Assessor(config, search.graph, prices, market.head(config.chain_id), {})
     lazy, eager = Funnel(), Funnel()
     chosen, _ = select(candidates, assessor, search.screen, lazy)
     everything, _ = select(candidates, assessor, NoBound(), eager)
@@ -198,8 +198,8 @@ def test_the_choice_is_that_of_sizing_everything(seed):
 class NoBound:
     """A screen that knows no bound, so that every walk is sized."""
 
-    def bound(self, edges, gain, max_loan):
-        return 10**40
+    def bounds(self, cycle, gain, max_loans):
+        return [10**40] * len(max_loans)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

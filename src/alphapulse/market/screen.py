@@ -21,6 +21,11 @@ TICKS_PER_LOG = 10_001.0  # 1 / log(1.0001), rounded up
 NEVER = -math.inf
 Q96 = 2.0**96
 
+ANY_REACH = -1  # a hop without ticks is as deep wherever its price goes
+
+Hop: TypeAlias = tuple[float, float, float]
+"""Share of the input that is not fee, reserve of the token paid in, reserve of the other times that share."""
+
 TickMap: TypeAlias = tuple[list[int], list[int]]
 """Initialised ticks in ascending order, and their net liquidity."""
 
@@ -31,11 +36,13 @@ class CycleScreen:
     Refresh an edge's pool when its revision changed, then ask. A pool without a usable quote never passes.
     """
 
-    __slots__ = ("_graph", "_log_cost", "_rates", "_revisions", "_ticks")
+    __slots__ = ("_cost", "_graph", "_hops", "_log_cost", "_rates", "_revisions", "_ticks")
 
     def __init__(self, graph: PoolGraph, premium_bps: int) -> None:
         self._graph = graph
         self._log_cost = math.log1p(premium_bps / 10_000)
+        self._cost = 1.0 + premium_bps / 10_000
+        self._hops: list[tuple[int, Hop] | None] = [None] * (2 * len(graph.pools))
         self._rates = [NEVER] * (2 * len(graph.pools))
         self._revisions = [-1] * len(graph.pools)
         self._ticks: list[tuple[int, TickMap] | None] = [None] * len(graph.pools)
@@ -48,6 +55,7 @@ class CycleScreen:
         self._revisions[index] = pool.revision
         quoter = pool.quoter
         for edge, zero_for_one in ((2 * index, True), (2 * index + 1, False)):
+            self._hops[edge] = None
             try:
                 self._rates[edge] = quoter.log_rate(zero_for_one) if quoter else NEVER
             except Rejected:
@@ -70,45 +78,63 @@ class CycleScreen:
                 found.append((cycle, math.ceil((total - least + SCREEN_MARGIN) * 1e15)))
         return found
 
-    def bound(self, edges: Sequence[int], gain: int, max_loan: int) -> int:
-        """Return a profit before gas that no loan up to `max_loan` exceeds, in units of the first edge's token in.
+    def bounds(self, cycle: Cycle, gain: int, max_loans: Sequence[int]) -> list[int]:
+        """Return, for each start of a cycle, a profit before gas that no loan up to its limit exceeds.
+
+        Units   smallest units of the token that the walk starts from; `max_loans` stand in the order of `cycle.starts`.
 
         Each hop is replaced by a constant-product pool at the same price that is at least as deep as the hop is anywhere the
         price can go before the cycle stops paying: the product of the hops' marginal rates falls from its start to the cost of
         the loan, so no single price moves by more than the whole gain. The composed pool has a closed-form optimum.
         """
         log_gain = gain * 1e-15
-        cost = math.exp(self._log_cost)
-        linear = math.expm1(log_gain) * cost * max_loan
-        reach = int(log_gain * TICKS_PER_LOG) + 2
-        a, c, d = 1.0, 0.0, 1.0
-        for edge in edges:
-            reserve_in, reserve_out = self._reserves(edge, reach)
-            if reserve_in <= 0.0 or reserve_out <= 0.0:
-                return 0
-            rate = 1.0 - self._graph.pools[edge >> 1].fee_pips / 1_000_000
-            c = a * rate + c * reserve_in
-            a *= rate * reserve_out
-            d *= reserve_in
-        root = math.sqrt(a)
-        excess = root - math.sqrt(cost * d) + BOUND_MARGIN * root
-        if excess <= 0.0:
-            return 1
-        return math.ceil(min(excess * excess / c, linear) * (1.0 + BOUND_MARGIN)) + 1
+        cost = self._cost
+        growth = math.expm1(log_gain) * cost
+        reach = (
+            1 << (int(log_gain * TICKS_PER_LOG) + 2).bit_length()
+        )  # few sizes, so that hops are reused
+        hops = [self._hop(edge, reach) for edge in cycle.edges]
+        found = []
+        for start, max_loan in zip(cycle.starts, max_loans, strict=True):
+            a, c, d = 1.0, 0.0, 1.0
+            for rate, reserve_in, gross_out in hops[start:] + hops[:start]:
+                c = a * rate + c * reserve_in
+                a *= gross_out
+                d *= reserve_in
+            root = math.sqrt(a)
+            excess = root - math.sqrt(cost * d) + BOUND_MARGIN * root
+            if excess <= 0.0 or c <= 0.0:
+                found.append(1)
+                continue
+            most = min(excess * excess / c, growth * max_loan)
+            found.append(math.ceil(most * (1.0 + BOUND_MARGIN)) + 1)
+        return found
 
-    def _reserves(self, edge: int, reach: int) -> tuple[float, float]:
+    def _hop(self, edge: int, reach: int) -> Hop:
+        held = self._hops[edge]
+        if held is not None and held[0] in (reach, ANY_REACH):
+            return held[1]
+        made = self._made(edge, reach)
+        self._hops[edge] = made
+        return made[1]
+
+    def _made(self, edge: int, reach: int) -> tuple[int, Hop]:
+        """Return how far a hop's figures hold, and what it pays per unit kept, its reserve in and its reserve out after fee."""
         pool = self._graph.pools[edge >> 1]
         quoter = pool.quoter
-        if quoter is None:
-            return 0.0, 0.0
+        rate = 1.0 - pool.fee_pips / 1_000_000
         zero_for_one = not edge & 1
+        if quoter is None:
+            return ANY_REACH, (rate, 0.0, 0.0)
         if not isinstance(quoter, V3Pool):
             reserves = float(quoter.reserve0), float(quoter.reserve1)
         else:
             depth = float(self._deepest(edge >> 1, quoter, zero_for_one, reach))
             root_price = quoter.sqrt_price_x96 / Q96
             reserves = depth / root_price, depth * root_price
-        return reserves if zero_for_one else (reserves[1], reserves[0])
+        reserve_in, reserve_out = reserves if zero_for_one else (reserves[1], reserves[0])
+        holds = reach if isinstance(quoter, V3Pool) else ANY_REACH
+        return holds, (rate, reserve_in, rate * reserve_out)
 
     def _deepest(self, index: int, quoter: V3Pool, zero_for_one: bool, reach: int) -> int:
         """Return the largest active liquidity within so many ticks of the price, in one direction."""

@@ -1,7 +1,7 @@
 """What is left of a cycle after every cost, in exact integers."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from alphapulse.amm.kernel import PoolQuoter, optimise
 from alphapulse.errors import InvariantError, LimitExceeded, Rejected
@@ -15,11 +15,30 @@ from alphapulse.primitives.units import MAX_UINT128, div_floor
 from alphapulse.strategies.flash_arbitrage.config import FlashArbitrageConfig
 from alphapulse.strategies.flash_arbitrage.outcome import Outcome
 
-__all__ = ["Assessment", "Assessor"]
+__all__ = ["Assessment", "Assessor", "GasFloors", "Way"]
 
 LIMIT_REACHED_SHIFT = 10  # a loan within a thousandth of its limit is held back by it
+MAX_GAS_FLOORS = 100_000  # walks; beyond it all are worked out again
 MAX_INT64 = 2**63 - 1
 MAX_INT128 = 2**127 - 1
+
+
+GasFloors: TypeAlias = dict[tuple[tuple[int, ...], int], int]
+"""Least gas by cycle and start, kept as long as the graph whose edges name the cycles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A walk of a cycle before it is sized.
+
+    Units   max_loan in units of the token that the walk starts from, native in wei per such unit (None when no pool tells),
+            least_gas_cost in wei.
+    """
+
+    start: int
+    max_loan: int
+    native: Rate | None
+    least_gas_cost: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +79,8 @@ class Assessor:
 
     __slots__ = (
         "_config",
+        "_gas_floors",
         "_graph",
-        "_least_gas",
         "_max_loans",
         "_prices",
         "least_net",
@@ -74,6 +93,7 @@ class Assessor:
         graph: PoolGraph,
         prices: Prices,
         head: Head,
+        gas_floors: GasFloors,
     ) -> None:
         self._config = config
         self._graph = graph
@@ -81,29 +101,39 @@ class Assessor:
         self.least_net = config.min_net_profit
         self._max_loans = {token.address: token.max_loan for token in config.borrowable}
         self.price_per_gas = base_fee_bound(head.base_fee_per_gas, 1) + config.tip_per_gas_wei
-        self._least_gas: dict[tuple[int, ...], int] = {}
+        self._gas_floors = gas_floors
 
-    def max_loan(self, edges: Sequence[int]) -> int:
-        """Return the most that may be borrowed of the token that a path starts from."""
-        return self._max_loans[self._graph.token_in[edges[0]]]
+    def ways(self, cycle: Cycle) -> list[Way]:
+        """Return the walks of a cycle, one for each start, with what is known before sizing."""
+        found = []
+        for start in cycle.starts:
+            token = self._graph.token_in[cycle.edges[start]]
+            gas = self._gas_floors.get((cycle.edges, start))
+            if gas is None:
+                gas = self._gas_floor(cycle, start)
+            found.append(
+                Way(
+                    start,
+                    self._max_loans[token],
+                    self._prices.native_per(token),
+                    gas * self.price_per_gas,
+                )
+            )
+        return found
 
-    def native_rate(self, edges: Sequence[int]) -> Rate | None:
-        """Return wei of the native token per unit of the token that a path starts from."""
-        return self._prices.native_per(self._graph.token_in[edges[0]])
-
-    def least_gas_cost(self, edges: Sequence[int]) -> int:
-        """Return wei that a path over such pools costs at least: no tick crossed, empty calldata."""
-        kinds = tuple(self._graph.pools[edge >> 1].kind.value for edge in edges)
-        least = self._least_gas.get(kinds)
-        if least is None:
-            least = self._config.gas_model.estimate(kinds, 0, b"") * self.price_per_gas
-            self._least_gas[kinds] = least
-        return least
+    def _gas_floor(self, cycle: Cycle, start: int) -> int:
+        """Return the gas of a walk with the cheapest numbers in its calldata and no tick crossed; it never changes."""
+        edges = cycle.rotation(start)
+        gas = self._config.gas_model.estimate(self._kinds(edges), 0, self._calldata(edges, 1, 1))
+        if len(self._gas_floors) >= MAX_GAS_FLOORS:
+            self._gas_floors.clear()
+        self._gas_floors[cycle.edges, start] = gas
+        return gas
 
     def assess(self, cycle: Cycle, start: int) -> Assessment | Outcome:
         """Return the best walk of a cycle from one offset, or why it is not worth one."""
         edges = cycle.rotation(start)
-        max_loan = self.max_loan(edges)
+        max_loan = self._max_loans[self._graph.token_in[edges[0]]]
         hops = self._hops(edges)
         try:
             sizing = optimise(hops, premium_bps=self._config.premium_bps, max_amount_in=max_loan)
@@ -117,7 +147,10 @@ class Assessor:
         except Rejected:
             return Outcome.NO_PROFIT  # a pool that refuses the amount pays nothing for it
         outcome = self._cost(cycle, edges, amounts, sizing.premium, ticks)
-        if outcome is Outcome.BELOW_GAS and max_loan - amounts[0] <= max_loan >> LIMIT_REACHED_SHIFT:
+        if (
+            outcome is Outcome.BELOW_GAS
+            and max_loan - amounts[0] <= max_loan >> LIMIT_REACHED_SHIFT
+        ):
             return Outcome.LOAN_LIMIT
         return outcome
 
@@ -182,12 +215,17 @@ class Assessor:
     def _gas(self, edges: tuple[int, ...], loan: int, repaid: int, ticks_crossed: int) -> int:
         """Return the gas of a path; the bound handed to the contract counts as its dearest bytes, since it depends on this."""
         dearest = (1 << (8 * ((repaid.bit_length() + 7) >> 3))) - 1
-        calldata = flash_arbitrage_calldata(
+        calldata = self._calldata(edges, loan, dearest)
+        return self._config.gas_model.estimate(self._kinds(edges), ticks_crossed, calldata)
+
+    def _calldata(self, edges: tuple[int, ...], loan: int, min_profit: int) -> bytes:
+        return flash_arbitrage_calldata(
             [self._graph.pools[edge >> 1].key.address for edge in edges],
             [loan] + [0] * (len(edges) - 1),
-            dearest,
+            min_profit,
             self._graph.token_in[edges[0]],
             self._config.recipient,
         )
-        kinds = [self._graph.pools[edge >> 1].kind.value for edge in edges]
-        return self._config.gas_model.estimate(kinds, ticks_crossed, calldata)
+
+    def _kinds(self, edges: tuple[int, ...]) -> list[int]:
+        return [self._graph.pools[edge >> 1].kind.value for edge in edges]

@@ -8,6 +8,7 @@ from alphapulse.market.pool import PoolKey
 from alphapulse.market.pools import Market
 from alphapulse.market.screen import CycleScreen
 from alphapulse.primitives.address import Address
+from alphapulse.strategies.flash_arbitrage.profitability import GasFloors
 
 __all__ = ["Candidate", "CycleSearch"]
 
@@ -30,6 +31,7 @@ class CycleSearch:
         "_max_hops",
         "_premium_bps",
         "_universe",
+        "gas_floors",
         "graph",
         "screen",
     )
@@ -69,6 +71,7 @@ class CycleSearch:
         self._universe = self._market.universe
         pools = [pool for key, pool in self._market.pools.items() if key.chain_id == self._chain_id]
         self.graph = PoolGraph(pools, self._borrowable, max_hops=self._max_hops)
+        self.gas_floors: GasFloors = {}
         self.screen = CycleScreen(self.graph, self._premium_bps)
         for number in range(len(self.graph.pools)):
             self.screen.refresh(number)

@@ -10,7 +10,7 @@ from heapq import heapify, heappop, heappush
 
 from alphapulse.market.screen import CycleScreen
 from alphapulse.strategies.flash_arbitrage.outcome import Funnel, Outcome, farther
-from alphapulse.strategies.flash_arbitrage.profitability import Assessment, Assessor
+from alphapulse.strategies.flash_arbitrage.profitability import Assessment, Assessor, Way
 from alphapulse.strategies.flash_arbitrage.search import Candidate
 
 __all__ = ["select"]
@@ -46,12 +46,14 @@ def select(
     for place, candidate in enumerate(candidates):
         contender = _Contender(candidate, len(candidate.cycle.starts))
         contenders.append(contender)
-        for start in candidate.cycle.starts:
-            most = _most(candidate, start, assessor, screen)
+        ways = assessor.ways(candidate.cycle)
+        bounds = screen.bounds(candidate.cycle, candidate.gain, [way.max_loan for way in ways])
+        for way, bound in zip(ways, bounds, strict=True):
+            most = _most(way, bound, assessor)
             if isinstance(most, Outcome):
                 _close_way(contender, most)
             else:
-                queue.append((-most, _UNSIZED, place, start, None))
+                queue.append((-most, _UNSIZED, place, way.start, None))
     heapify(queue)
     chosen: list[Assessment] = []
     taken: set[int] = set()
@@ -77,16 +79,11 @@ def select(
     return chosen, list(_rejected(contenders))
 
 
-def _most(
-    candidate: Candidate, start: int, assessor: Assessor, screen: CycleScreen
-) -> int | Outcome:
+def _most(way: Way, bound: int, assessor: Assessor) -> int | Outcome:
     """Return wei that a walk cannot exceed net of gas, or why it cannot be chosen."""
-    edges = candidate.cycle.rotation(start)
-    rate = assessor.native_rate(edges)
-    if rate is None:
+    if way.native is None:
         return Outcome.NO_PRICE
-    bound = screen.bound(edges, candidate.gain, assessor.max_loan(edges))
-    most = rate.ceil(bound) - assessor.least_gas_cost(edges)
+    most = way.native.ceil(bound) - way.least_gas_cost
     if most <= 0:
         return Outcome.BELOW_GAS
     return most if most >= assessor.least_net else Outcome.BELOW_MIN_PROFIT

@@ -170,7 +170,7 @@ class FlashArbitrage:
         prices = Prices(
             self._search.graph, self._config.wrapped_native, self._config.usd_tokens, self._decimals
         )
-        assessor = Assessor(self._config, self._search.graph, prices, head)
+        assessor = Assessor(self._config, self._search.graph, prices, head, self._search.gas_floors)
         self._watch_gas(assessor.price_per_gas)
         changed = tuple(self._dirty)
         self._dirty.clear()
