@@ -79,7 +79,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _end_with_parent() -> None:
     """Stop when whoever started this process is gone, however it went."""
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
