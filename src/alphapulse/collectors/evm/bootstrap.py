@@ -1,7 +1,8 @@
 """Whole pool states read from the chain at one block: V2 reserves; V3 price, liquidity and every initialised tick.
 
-Knows the read functions of pairs, pools and tokens. Must not know messages. The collector calls it at start, after a
-reorganisation, and for a pool that was initialised in the block just closed.
+Knows the read functions of pairs, pools and tokens. Must not know messages. A node may answer for its newest block out of
+the state it is about to leave (anvil does, while it mines the next one, even when asked by hash). So the state is read
+one block below the head, where it cannot change any more, and the head's logs are folded in.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from alphapulse.collectors.evm.blocks import BlockHeader
 from alphapulse.collectors.evm.config import EvmCollectorConfig, PoolConfig
 from alphapulse.collectors.evm.reader import ChainReader
-from alphapulse.collectors.evm.snapshot import PoolSnapshot
+from alphapulse.collectors.evm.snapshot import PoolSnapshot, snapshot_after
 from alphapulse.collectors.evm.tracker import Track, V2Track, V3Track
 from alphapulse.errors import DecodeError, HashMismatch
 from alphapulse.evm.hashing import keccak256
@@ -19,7 +20,7 @@ from alphapulse.evm.multicall import Call
 from alphapulse.primitives.address import Address, hex_of
 from alphapulse.primitives.units import div_floor
 
-__all__ = ["Readings", "config_faults", "read_pools", "read_tracks"]
+__all__ = ["Readings", "config_faults", "read_pools", "read_pools_at_head", "read_tracks"]
 
 WORD = 32
 TICKS_PER_WORD = 256
@@ -76,6 +77,34 @@ async def read_pools(
             refused[pool.address] = "its ticks do not add up to its active liquidity"
     await _check_still_there(reader, header)
     return Readings(tuple(snapshots), refused)
+
+
+async def read_pools_at_head(
+    reader: ChainReader, pools: Sequence[PoolConfig], head: BlockHeader
+) -> Readings:
+    """Return the whole state of each pool after the head: read at its parent, then moved on by the head's logs.
+
+    Raises  HashMismatch when the head or its parent was replaced meanwhile; RpcRefused when the node has lost it.
+    """
+    if head.number == 0:
+        return await read_pools(reader, pools, head)
+    parent = await reader.header(head.number - 1)
+    if parent is None or parent.block_hash != head.parent_hash:
+        raise HashMismatch(f"block {head.number} was replaced before it was read")
+    before = await read_pools(reader, pools, parent)
+    logs, _ = await reader.block_logs(head)
+    ordered = sorted(logs, key=lambda entry: entry.position)
+    snapshots: list[PoolSnapshot] = []
+    refused: dict[bytes, str] = {}
+    for snapshot in before.snapshots:
+        try:
+            snapshots.append(snapshot_after(snapshot, ordered))
+        except DecodeError as error:
+            refused[snapshot.pool] = f"one of its logs is malformed: {error.detail}"
+    # A pool that does not answer there may have been created in the head itself.
+    missing = [pool for pool in pools if pool.address in before.refused]
+    created = await read_pools(reader, missing, head) if missing else Readings((), {})
+    return Readings((*snapshots, *created.snapshots), refused | created.refused)
 
 
 async def read_tracks(

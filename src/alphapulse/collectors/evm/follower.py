@@ -6,7 +6,7 @@ discarded and read anew at the new head.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from alphapulse.collectors.evm.backfill import fetch_missed
 from alphapulse.collectors.evm.blocks import (
@@ -17,12 +17,18 @@ from alphapulse.collectors.evm.blocks import (
     LogVerdict,
     Placement,
 )
-from alphapulse.collectors.evm.bootstrap import Readings, config_faults, read_pools, read_tracks
+from alphapulse.collectors.evm.bootstrap import (
+    Readings,
+    config_faults,
+    read_pools_at_head,
+    read_tracks,
+)
 from alphapulse.collectors.evm.config import EvmCollectorConfig, PoolConfig
 from alphapulse.collectors.evm.normaliser import Normaliser
 from alphapulse.collectors.evm.reader import ChainReader, LogFilter
+from alphapulse.collectors.evm.snapshot import PoolSnapshot, born_in
 from alphapulse.collectors.evm.statistics import Counters
-from alphapulse.collectors.evm.tracker import PoolTracker
+from alphapulse.collectors.evm.tracker import PoolTracker, Track
 from alphapulse.errors import (
     DecodeError,
     HashMismatch,
@@ -47,6 +53,8 @@ READ_ATTEMPTS = (
 )
 LOG_ATTEMPTS = 3  # questions for one block's logs behind a load balancer that lags
 LOG_RETRY_S = 0.05
+AUDIT_ATTEMPTS = 5  # a node may answer for its newest block out of the state of the next one
+AUDIT_RETRY_S = 0.1
 REORG_WALK_MAX = (
     64  # blocks walked back to measure a reorganisation; its repair does not depend on it
 )
@@ -145,8 +153,7 @@ class ChainFollower:
                 self._counters.stream_mismatches += 1
                 await self._begin_anew(reader, InvalidationReason.AUDIT_MISMATCH)
                 return
-        initialised = await self._read_initialised(reader, header, logs)
-        self._release(header, logs, LIVE, initialised, recv_ns=max(recv_ns, done_ns))
+        self._release(header, logs, LIVE, recv_ns=max(recv_ns, done_ns))
 
     async def _agreed_logs(
         self, reader: ChainReader, header: BlockHeader
@@ -186,10 +193,9 @@ class ChainFollower:
             await self._begin_anew(reader, InvalidationReason.AUDIT_MISMATCH)
             return
         for each, logs in missed:
-            initialised = await self._read_initialised(reader, each, logs)
             flags = LIVE if each is header else ChainEventFlag.BACKFILLED
             done_ns = max(recv_ns, self._counters.last_frame_ns)
-            self._release(each, logs, flags, initialised, recv_ns=done_ns)
+            self._release(each, logs, flags, recv_ns=done_ns)
         self._counters.skipped_heads += len(missed) - 1
 
     async def _check_fork(self, reader: ChainReader) -> None:
@@ -239,11 +245,24 @@ class ChainFollower:
             try:
                 if self._assembler is None:
                     await self._check_config(reader, header)
-                return header, await read_pools(reader, self._config.pools, header)
+                readings = await read_pools_at_head(reader, self._config.pools, header)
+                return header, await self._without_contradicted(reader, header, readings)
             except (HashMismatch, RpcRefused) as error:
                 refusal = error
         assert refusal is not None
         raise refusal
+
+    async def _without_contradicted(
+        self, reader: ChainReader, header: BlockHeader, readings: Readings
+    ) -> Readings:
+        """Return the readings without pools whose state at the head is not what their logs make it."""
+        made = {snapshot.pool: snapshot.track for snapshot in readings.snapshots}
+        differing = await self._differing(reader, header, made)
+        self._counters.audit_mismatches += len(differing)
+        return Readings(
+            tuple(found for found in readings.snapshots if found.pool not in differing),
+            readings.refused | dict.fromkeys(differing, "its state and its logs contradict"),
+        )
 
     async def _check_config(self, reader: ChainReader, header: BlockHeader) -> None:
         faults = await config_faults(reader, self._config, header)
@@ -272,7 +291,6 @@ class ChainFollower:
             ]
             all_logs = [entry for _, logs in missed for entry in logs]
             agrees = await self._audit(reader, head, tracker, all_logs)
-            initialised = await self._read_initialised(reader, head, all_logs)
         except (HashMismatch, RpcRefused):
             await self._bootstrap(reader, InvalidationReason.RECOVERY)
             return
@@ -285,7 +303,7 @@ class ChainFollower:
         self._tracker = tracker
         for draft in drafts:
             self._publish(draft)
-        self._take_readings(initialised, head)
+        self._take_readings(self._newborn(all_logs), head)
         self._counters.last_recv_ns = self._counters.last_frame_ns
         self._invalidate(InvalidationAction.RESUME, InvalidationReason.RECOVERY, head.block_hash)
         self._publish(self._normaliser.block_draft(head))
@@ -304,27 +322,52 @@ class ChainFollower:
         changed = {entry.address for entry in logs}
         by_need = sorted(self._pools, key=lambda address: (address not in changed, address))
         sample = by_need[: self._config.audit_pools]
-        found = await read_tracks(reader, [self._pools[address] for address in sample], head)
-        self._counters.audits += len(sample)
-        differing = sum(tracker.expected(pool) != found.get(pool) for pool in sample)
-        self._counters.audit_mismatches += differing
-        return differing == 0
+        differing = await self._differing(
+            reader, head, {pool: tracker.expected(pool) for pool in sample}
+        )
+        self._counters.audit_mismatches += len(differing)
+        return not differing
 
-    async def _read_initialised(
-        self, reader: ChainReader, header: BlockHeader, logs: Iterable[LogEntry]
-    ) -> Readings:
+    async def _differing(
+        self, reader: ChainReader, header: BlockHeader, expected: Mapping[bytes, Track | None]
+    ) -> frozenset[bytes]:
+        """Return which pools are not on chain at that block as they should be, after some patience."""
+        self._counters.audits += len(expected)
+        pools = [self._pools[address] for address in expected]
+        differing: frozenset[bytes] = frozenset()
+        for attempt in range(AUDIT_ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(AUDIT_RETRY_S)
+            found = await read_tracks(reader, pools, header)
+            differing = frozenset(
+                pool for pool, track in expected.items() if found.get(pool) != track
+            )
+            if not differing:
+                break
+        return differing
+
+    def _newborn(self, logs: Sequence[LogEntry]) -> Readings:
         """Return the whole state of pools that got their first price in these logs."""
         addresses = {entry.address for entry in logs if entry.topics[0] == TOPIC_V3_INITIALIZE}
-        pools = [self._pools[address] for address in sorted(addresses)]
-        pools = [pool for pool in pools if pool.kind == "uniswap_v3"]
-        return await read_pools(reader, pools, header) if pools else Readings((), {})
+        found: list[PoolSnapshot] = []
+        refused: dict[bytes, str] = {}
+        for address in sorted(addresses):
+            if self._pools[address].kind != "uniswap_v3" or address in self._broken:
+                continue
+            try:
+                snapshot = born_in(logs, address)
+            except DecodeError as error:
+                refused[address] = error.detail
+                continue
+            if snapshot is not None:
+                found.append(snapshot)
+        return Readings(tuple(found), refused)
 
     def _release(
         self,
         header: BlockHeader,
         logs: Iterable[LogEntry],
         flags: ChainEventFlag,
-        initialised: Readings,
         *,
         recv_ns: int,
     ) -> None:
@@ -337,7 +380,7 @@ class ChainFollower:
             self._counters.backfilled_logs += len(block.logs)
         for draft in self._log_drafts(block.logs, header, flags, (self._tracker, self._broken)):
             self._publish(draft)
-        self._take_readings(initialised, header)
+        self._take_readings(self._newborn(block.logs), header)
         if header.timestamp_ns - self._announced_ns >= ANNOUNCE_EVERY_NS:
             self._announce(header)
         self._publish(self._normaliser.block_draft(header, flags))

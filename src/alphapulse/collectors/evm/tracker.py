@@ -17,7 +17,7 @@ from alphapulse.evm.logs import (
     V3Swap,
 )
 
-__all__ = ["PoolTracker", "Track", "V2Track", "V3Track"]
+__all__ = ["PoolTracker", "Track", "V2Track", "V3Track", "track_after"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,8 @@ class PoolTracker:
     def apply(self, pool: bytes, log: PoolLog) -> None:
         """Fold one log of a pool; a pool that was never read stays unknown."""
         track = self._tracks.get(pool)
-        if isinstance(log, V2Sync) and isinstance(track, V2Track):
-            self._tracks[pool] = V2Track(log.reserve0, log.reserve1)
-        elif isinstance(track, V3Track):
-            self._tracks[pool] = _after(track, log)
+        if track is not None:
+            self._tracks[pool] = track_after(track, log)
 
     def put(self, pool: bytes, track: Track) -> None:
         """Take a pool's numbers as read from the chain."""
@@ -69,7 +67,10 @@ class PoolTracker:
         return self._tracks.get(pool)
 
 
-def _after(track: V3Track, log: PoolLog) -> V3Track:
+def track_after(track: Track, log: PoolLog) -> Track:
+    """Return a pool's numbers after a log; one of the other kind of pool changes nothing."""
+    if isinstance(track, V2Track):
+        return V2Track(log.reserve0, log.reserve1) if isinstance(log, V2Sync) else track
     if isinstance(log, V3Swap):
         return V3Track(log.sqrt_price_x96, log.tick, log.liquidity)
     if isinstance(log, V3Initialize):
