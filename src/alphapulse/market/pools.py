@@ -111,6 +111,7 @@ class Market:
         "_heads",
         "_known_logs",
         "_log_order",
+        "_pending",
         "instruments",
         "pools",
         "universe",
@@ -124,6 +125,7 @@ class Market:
         self._heads: dict[int, Head] = {}
         self._known_logs: set[tuple[bytes, bytes, int]] = set()
         self._log_order: deque[tuple[bytes, bytes, int]] = deque()
+        self._pending: dict[PoolKey, None] = {}
         self._changed: dict[PoolKey, None] = {}
         self._counts = dict.fromkeys(
             ("logs", "duplicates", "covered", "late", "removed", "refused", "unannounced"), 0
@@ -264,6 +266,7 @@ class Market:
             self._counts["covered"] += 1  # older than what is known and not in doubt
             return
         self._guarded(pool, lambda: pool.begin(state, position))
+        self._pending[pool.key] = None
 
     def _tick(self, tick: PoolTick, event: ChainEvent | None) -> None:
         pool = self._pool_of(tick.venue, tick.pool, event)
@@ -279,13 +282,15 @@ class Market:
             event.block < head.block
             or (event.block == head.block and event.block_hash != head.block_hash)
         )
-        for pool in self.pools.values():
-            if pool.key.chain_id != event.chain_id:
-                continue
+        if orphaned:
+            for pool in self.pools.values():
+                if pool.key.chain_id == event.chain_id and pool.track.is_complete:
+                    self._fault(pool, "another block replaced the last one without a new base")
+        for key in [key for key in self._pending if key.chain_id == event.chain_id]:
+            del self._pending[key]
+            pool = self.pools[key]
             if pool.is_pending and not pool.track.is_faulty:
                 self._guarded(pool, pool.complete)
-            elif orphaned and pool.quoter is not None:
-                self._fault(pool, "reorganisation without a new base")
         self._heads[event.chain_id] = Head(
             event.chain_id,
             event.block,

@@ -193,6 +193,13 @@ def test_a_path_that_failed_rests(status):
     assert drafts_of(again)[0].tlvs[0].confidence == 33
 
 
+def test_a_rest_that_ends_between_two_blocks_is_noticed():
+    universe, strategy, said = opened(suppress_blocks=3)
+    feed(strategy, result(universe.chain, plans_of(said)[0], status=2))
+    assert feed(strategy, universe.chain.block(2)) == []
+    assert len(plans_of(feed(strategy, universe.chain.block(9)))) == 1
+
+
 def test_a_success_between_failures_starts_the_count_anew():
     universe, strategy, said = opened(suppress_after_failures=2)
     block = 2

@@ -84,14 +84,14 @@ class InFlight:
 
     def on_block(self, block: int) -> tuple[PoolKey, ...]:
         """Return the pools to look at again: those of expired plans, and of paths that have rested."""
-        self._block = block
+        last, self._block = self._block, block
         again: dict[PoolKey, None] = {}
         for signal_id, flight in list(self._flights.items()):
             if flight.free_after_block < block:
                 self._release(signal_id)
                 again.update(dict.fromkeys(flight.path))
         for path, failures in self._failures.items():
-            if failures.rests_until_block == block - 1:
+            if last <= failures.rests_until_block < block:
                 again.update(dict.fromkeys(path))
         return tuple(again)
 
