@@ -13,14 +13,14 @@ from typing import NamedTuple
 from alphapulse.amm.pool import PoolQuoter
 from alphapulse.amm.uniswap_v3.full_math import div_floor, div_up, mul_div
 from alphapulse.amm.uniswap_v3.swap_curve import Segment
-from alphapulse.errors import InvariantError
 
-__all__ = ["BPS", "Hop", "Optimum", "excess_x128", "locate"]
+__all__ = ["BPS", "Hop", "Optimum", "caps_of", "excess_x128", "locate"]
 
 Hop = tuple[PoolQuoter, bool]
 
 BPS = 10**4
-# Guesses of the walk. Each settles a stretch or halves the bracket; amounts are below 2**112.
+# Guesses of the walk; each settles a stretch or shrinks the bracket, most walks take three. A walk
+# that used them all ends where its bracket stands.
 WALK_STEPS_MAX = 160
 # Neighbouring stretches tried one by one before the bracket is halved instead.
 NEIGHBOURS_MAX = 4
@@ -65,40 +65,54 @@ def excess_x128(hops: Sequence[Hop], premium_bps: int) -> int:
     return div_up(rate * BPS, BPS + premium_bps)
 
 
+def caps_of(hops: Sequence[Hop], excess: int) -> list[int]:
+    """Return for each hop an input that no optimum exceeds.
+
+    Units   smallest units of each hop's input; excess is the answer of excess_x128.
+    Range   excess > 2**128.
+    Raises  what a pool refuses.
+    Source  a pool never falls further than the excess: its own marginal rate alone would eat it.
+    """
+    root = isqrt(excess) + 1
+    return [pool.input_to_fall(root, zero_for_one) for pool, zero_for_one in hops]
+
+
 def locate(
-    hops: Sequence[Hop], excess: int, *, premium_bps: int, max_amount_in: int
+    hops: Sequence[Hop], caps: Sequence[int], *, premium_bps: int, max_amount_in: int
 ) -> Optimum | None:
     """Return where the cycle earns most, None when that is below one unit.
 
-    Units   smallest units; excess is the answer of excess_x128.
-    Range   excess > 2**128; max_amount_in > 0.
+    Units   smallest units; caps are the answer of caps_of.
+    Range   a cycle whose first rate pays; max_amount_in > 0.
     Raises  what a pool refuses.
-    Source  MATH sections 1, 2 and 4. A pool never falls further than the excess, because its own
-            marginal rate alone would then eat it: that caps every hop.
+    Source  MATH sections 1, 2 and 4.
     """
-    root = isqrt(excess) + 1
-    caps = [pool.input_to_fall(root, zero_for_one) for pool, zero_for_one in hops]
     low, high = 0, min(max_amount_in, caps[0])
+    if high < 1:
+        return None
     guess = 1
     neighbours = 0
     for _ in range(WALK_STEPS_MAX):
-        guess, piece = _piece(hops, caps, guess)
+        asked = guess
+        guess, piece = _piece(hops, caps, asked)
+        if guess < asked:
+            high = min(high, guess)
         best = _best(piece.whole, premium_bps)
         if piece.start <= best <= piece.end and best <= high:
             return _optimum(piece, best, premium_bps) if best > 0 else None
         if best > piece.end:
-            low = max(low, piece.end)
+            low = max(low, guess, piece.end)
         elif best < piece.start:
-            high = min(high, piece.start)
+            high = min(high, guess - 1, piece.start)
         else:
             low = high
         if low >= high:
-            return _stop(piece, high, premium_bps) if high > 0 else None
+            break
         guess = best
         if not low < guess <= high:
             neighbours += 1
             guess = low + 1 if neighbours <= NEIGHBOURS_MAX else low + (high - low + 1 >> 1)
-    raise InvariantError(f"walk did not settle between {low} and {high}")
+    return _stop(piece, high, premium_bps) if high > 0 else None
 
 
 def _piece(hops: Sequence[Hop], caps: Sequence[int], guess: int) -> tuple[int, Piece]:

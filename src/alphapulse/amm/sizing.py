@@ -3,17 +3,21 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from alphapulse.amm.optimum import BPS, Hop, excess_x128, locate
+from alphapulse.amm.optimum import BPS, Hop, caps_of, excess_x128, locate
 from alphapulse.amm.uniswap_v3.full_math import PIPS, div_floor
 from alphapulse.errors import Rejected, ValueOutOfRange
 
 __all__ = ["Sizing", "optimise", "premium"]
 
-# Units around the located amount that are tried where a unit is coarse, and where it is not.
-RESCAN_UNITS = 64
-RESCAN_UNITS_FINE = 8
-# A path whose coarsest amount has no more units than this is rescanned in full.
-COARSE_UNITS_MAX = 2**14
+# Units around the located amount that are tried first, and how many while enough is left to gain.
+RESCAN_UNITS = 8
+RESCAN_UNITS_MAX = 64
+# Rescans, each around the best of the one before.
+RESCANS_MAX = 8
+# A path that carries no more units than this in some amount is searched in full.
+EXHAUSTIVE_UNITS_MAX = 2**9
+# What is left to gain is worth the long rescan from this part of the profit on.
+WORTHWHILE = 10**7
 # Tips of each saw that are tried on either side of the located amount.
 TIPS = 4
 # Amounts with up to this many times the units of the coarsest one have saws worth trying.
@@ -67,13 +71,19 @@ def optimise(hops: Sequence[Hop], *, premium_bps: int, max_amount_in: int) -> Si
         excess = excess_x128(hops, premium_bps)
         if excess <= 1 << 128:
             return None
-        found = locate(hops, excess, premium_bps=premium_bps, max_amount_in=max_amount_in)
+        caps = caps_of(hops, excess)
+        search = _Search(hops, premium_bps, max_amount_in)
+        fewest = min(caps)
+        if fewest <= EXHAUSTIVE_UNITS_MAX:
+            search.all_of(caps.index(fewest), fewest)
+        else:
+            found = locate(hops, caps, premium_bps=premium_bps, max_amount_in=max_amount_in)
+            if found is None:
+                return None
+            search.bound = found.bound
+            search.around(found.amounts)
     except Rejected:
         return None
-    if found is None:
-        return None
-    search = _Search(hops, premium_bps, max_amount_in, found.bound)
-    search.around(found.amounts)
     search.settle()
     return search.answer()
 
@@ -81,20 +91,40 @@ def optimise(hops: Sequence[Hop], *, premium_bps: int, max_amount_in: int) -> Si
 class _Search:
     """The best input met so far, and the ways to meet better ones."""
 
-    __slots__ = ("amount_in", "bound", "hops", "max_amount_in", "premium_bps", "profit")
+    __slots__ = ("amounts", "bound", "hops", "max_amount_in", "premium_bps", "profit")
 
-    def __init__(
-        self, hops: Sequence[Hop], premium_bps: int, max_amount_in: int, bound: int
-    ) -> None:
+    def __init__(self, hops: Sequence[Hop], premium_bps: int, max_amount_in: int) -> None:
         self.hops = hops
         self.premium_bps = premium_bps
         self.max_amount_in = max_amount_in
-        self.bound = bound
-        self.amount_in = 0
+        self.bound = -1
+        self.amounts: list[int] = []
         self.profit = 0
+
+    def all_of(self, index: int, units: int) -> None:
+        """Try the least input of every amount before hop `index`: a path this coarse is not smooth."""
+        self._try_all(index, range(1, units + 1))
 
     def around(self, amounts: Sequence[int]) -> None:
         """Try the inputs that can be best near the located amounts, until one meets the bound.
+
+        While enough is left to gain the search looks farther around, and again around what it found.
+        """
+        self._near(amounts)
+        for _ in range(RESCANS_MAX):
+            if abs(self.bound - self.profit) * WORTHWHILE <= self.bound:
+                return
+            before = self.profit
+            centre = self.amounts or amounts
+            fewest = min(centre[:-1])
+            self._try_all(centre.index(fewest), _around(fewest, 1, RESCAN_UNITS_MAX))
+            self._near(centre)
+            self._try_stops(centre)
+            if self.profit == before:
+                return
+
+    def _near(self, amounts: Sequence[int]) -> None:
+        """Try what is best most often.
 
         First the least inputs that yield each amount around the coarsest one of the path: between
         two of them the input only costs more. Then the tips of the slow saws: the premium is rounded
@@ -102,9 +132,7 @@ class _Search:
         """
         inner = amounts[:-1]
         fewest = min(inner)
-        coarsest = inner.index(fewest)
-        reach = RESCAN_UNITS if fewest <= COARSE_UNITS_MAX else RESCAN_UNITS_FINE
-        self._try_all(coarsest, _around(fewest, reach))
+        self._try_all(inner.index(fewest), _around(fewest, 0, RESCAN_UNITS))
         if self.premium_bps and amounts[0] <= COMPARABLE_UNITS * fewest:
             self._try_all(0, _tips(amounts[0], BPS, self.premium_bps, 4999))
         for index, amount in enumerate(inner):
@@ -112,11 +140,17 @@ class _Search:
             if fee_pips and amount <= COMPARABLE_UNITS * fewest:
                 self._try_all(index, _tips(amount, PIPS, fee_pips, 0))
 
+    def _try_stops(self, amounts: Sequence[int]) -> None:
+        """Try the inputs that end on a pool's stop: the step beyond it starts by rounding up."""
+        for index, (pool, zero_for_one) in enumerate(self.hops):
+            segment = pool.segment(amounts[index], zero_for_one)
+            self._try_all(index, (segment.start_in, segment.end_in))
+
     def _try_all(self, index: int, amounts: Iterable[int]) -> None:
         """Try the least inputs that yield these amounts before hop `index`."""
         before = self.hops[index - 1 :: -1] if index else ()
         for target in amounts:
-            if self.profit >= self.bound:
+            if self.profit == self.bound:
                 return
             amount = target
             try:
@@ -129,7 +163,7 @@ class _Search:
     def settle(self) -> None:
         """Move to better neighbours until there is none; every move earns at least one unit more."""
         for _ in range(SETTLE_MOVES_MAX):
-            centre = self.amount_in
+            centre = self.amounts[0] if self.amounts else 0
             if not any(self.try_input(centre + step) for step in NEIGHBOURS):
                 return
 
@@ -138,38 +172,37 @@ class _Search:
         if not 0 < amount_in <= self.max_amount_in:
             return False
         amount = amount_in
+        amounts = [amount]
         try:
             for pool, zero_for_one in self.hops:
                 amount = pool.amount_out(amount, zero_for_one)
+                amounts.append(amount)
         except (Rejected, ValueOutOfRange):
             return False
         profit = amount - amount_in - premium(amount_in, self.premium_bps)
         if profit <= self.profit:
             return False
-        self.amount_in, self.profit = amount_in, profit
+        self.amounts, self.profit = amounts, profit
         return True
 
     def answer(self) -> Sizing | None:
         """Return the exact amounts of the best input, None when nothing is earned."""
         if self.profit <= 0:
             return None
-        amounts = [self.amount_in]
-        for pool, zero_for_one in self.hops:
-            amounts.append(pool.amount_out(amounts[-1], zero_for_one))
+        amount_in, amount_out = self.amounts[0], self.amounts[-1]
         return Sizing(
-            self.amount_in,
-            tuple(amounts),
-            premium(self.amount_in, self.premium_bps),
-            amounts[-1] - self.amount_in,
+            amount_in,
+            tuple(self.amounts),
+            premium(amount_in, self.premium_bps),
+            amount_out - amount_in,
         )
 
 
-def _around(centre: int, reach: int) -> Iterator[int]:
-    """Return the centre and its neighbours, nearest first."""
-    yield centre
-    for distance in range(1, reach + 1):
+def _around(centre: int, nearest: int, farthest: int) -> Iterator[int]:
+    """Return the amounts at these distances from the centre, nearest first."""
+    for distance in range(nearest, farthest + 1):
         yield centre + distance
-        if centre > distance:
+        if 0 < distance < centre:
             yield centre - distance
 
 
