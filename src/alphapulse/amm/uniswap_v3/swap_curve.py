@@ -7,13 +7,14 @@ step alone; a change of liquidity forgets the sums it touches, and the next quot
 Steps without liquidity move no amounts, so the curve leaps from one initialised tick to the next there.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from typing import NamedTuple
 
 from alphapulse.amm.uniswap_v3.full_math import PIPS, div_floor
 from alphapulse.amm.uniswap_v3.liquidity_math import add_delta
 from alphapulse.amm.uniswap_v3.pool import limit_of
 from alphapulse.amm.uniswap_v3.swap_math import compute_swap_step, full_step, partial_exact_in
+from alphapulse.amm.uniswap_v3.tick_map import TickMap
 from alphapulse.amm.uniswap_v3.tick_math import (
     MAX_TICK,
     MIN_TICK,
@@ -26,29 +27,10 @@ from alphapulse.errors import (
     ValueOutOfRange,
 )
 
-__all__ = ["CurveSwap", "Segment", "SwapCurve", "TickMap"]
+__all__ = ["CurveSwap", "Segment", "SwapCurve"]
 
 # How many stops the price may leap over before the sums are forgotten instead of extended.
 LEAP_STOPS_MAX = 64
-
-
-class TickMap:
-    """The initialised ticks of one pool in order, and how far they are known. One writer."""
-
-    __slots__ = ("known_lower", "known_upper", "nets", "order", "tick_spacing")
-
-    def __init__(
-        self,
-        nets: dict[int, int],
-        tick_spacing: int,
-        known_lower: int = MIN_TICK,
-        known_upper: int = MAX_TICK,
-    ) -> None:
-        self.nets = nets
-        self.order = sorted(nets)
-        self.tick_spacing = tick_spacing
-        self.known_lower = known_lower
-        self.known_upper = known_upper
 
 
 class CurveSwap(NamedTuple):
@@ -394,10 +376,10 @@ class SwapCurve:
             raise PoolNotTradeable("pool without a price: it was never initialised")
         if self._price <= limit if self._zero_for_one else self._price >= limit:
             raise PoolNotTradeable(f"`sqrt_price_x96` {self._price} stands at the bound")
-        stop = self._stop_ahead(self._tick, self._liquidity)
+        stop = self._ticks.stop_ahead(self._tick, self._liquidity, zero_for_one=self._zero_for_one)
         if stop is None:
             self.forget_all()
-            self._unknown = self._edge_unknown()
+            self._unknown = self._ticks.ends_unknown(zero_for_one=self._zero_for_one)
             raise self._end("the first unit")
         key = -stop if self._zero_for_one else stop
         if self._keys:
@@ -421,11 +403,6 @@ class SwapCurve:
             self._price, self._stops[index], self._liquidity, self._fee_pips
         )
         return index
-
-    def _edge_unknown(self) -> bool:
-        if self._zero_for_one:
-            return self._ticks.known_lower > MIN_TICK
-        return self._ticks.known_upper < MAX_TICK
 
     def _stop_price(self, tick: int) -> int:
         if MIN_TICK < tick < MAX_TICK:
@@ -451,8 +428,14 @@ class SwapCurve:
         liquidity = add_delta(self._liquidities[-1], -net if self._zero_for_one else net)
         ahead = None
         if MIN_TICK < tick < MAX_TICK:
-            ahead = self._stop_ahead(tick - 1 if self._zero_for_one else tick, liquidity)
-            self._unknown = ahead is None and self._edge_unknown()
+            ahead = self._ticks.stop_ahead(
+                tick - 1 if self._zero_for_one else tick,
+                liquidity,
+                zero_for_one=self._zero_for_one,
+            )
+            self._unknown = ahead is None and self._ticks.ends_unknown(
+                zero_for_one=self._zero_for_one
+            )
         if ahead is None:
             self._complete = True
             return False
@@ -463,7 +446,9 @@ class SwapCurve:
     def _prepend(self) -> bool:
         """Insert the step before the first stop; False when its liquidity is not known."""
         key, liquidity = self._keys[0], self._liquidities[0]
-        stop = self._stop_behind(-key if self._zero_for_one else key, liquidity)
+        stop = self._ticks.stop_behind(
+            -key if self._zero_for_one else key, liquidity, zero_for_one=self._zero_for_one
+        )
         if stop is None:
             return False
         taken, paid = full_step(self._stop_price(stop), self._stops[0], liquidity, self._fee_pips)
@@ -478,41 +463,3 @@ class SwapCurve:
         self._sum_in.insert(0, self._sum_in[0] - taken)
         self._sum_out.insert(0, self._sum_out[0] - paid)
         return True
-
-    def _stop_ahead(self, tick: int, liquidity: int) -> int | None:
-        """Return the stop at which the pool's search from this tick ends, None where nothing is left."""
-        order, spacing = self._ticks.order, self._ticks.tick_spacing
-        position = bisect_right(order, tick)
-        compressed = div_floor(tick, spacing)
-        if self._zero_for_one:
-            stop = max(MIN_TICK, (compressed >> 8 << 8) * spacing)
-            if position and (liquidity == 0 or order[position - 1] > stop):
-                stop = order[position - 1]
-            elif liquidity == 0:
-                return None
-            return stop if stop >= self._ticks.known_lower else None
-        stop = min(MAX_TICK, (compressed + 1 | 255) * spacing)
-        if position < len(order) and (liquidity == 0 or order[position] < stop):
-            stop = order[position]
-        elif liquidity == 0:
-            return None
-        return stop if stop <= self._ticks.known_upper else None
-
-    def _stop_behind(self, tick: int, liquidity: int) -> int | None:
-        """Return the stop after which the pool's search would end at this tick."""
-        order, spacing = self._ticks.order, self._ticks.tick_spacing
-        if self._zero_for_one:
-            position = bisect_right(order, tick)
-            stop = ((div_floor(tick, spacing) >> 8) + 1 << 8) * spacing
-            if position < len(order) and (liquidity == 0 or order[position] < stop):
-                stop = order[position]
-            elif liquidity == 0:
-                return None
-            return stop if stop < MAX_TICK else None
-        position = bisect_left(order, tick)
-        stop = ((div_floor(tick - 1, spacing) + 1 >> 8 << 8) - 1) * spacing
-        if position and (liquidity == 0 or order[position - 1] > stop):
-            stop = order[position - 1]
-        elif liquidity == 0:
-            return None
-        return stop if stop > MIN_TICK else None
