@@ -33,7 +33,6 @@ __all__ = ["ArchiveLimits", "ArchiveStatistics", "ArchiveWriter"]
 _STEP_ROWS = 16
 _STEP_PAUSE_S = 0.0001
 _POLL_S = 0.02
-_CLOSE_TIMEOUT_S = 30.0
 
 
 class ArchiveLimits(msgspec.Struct, frozen=True):
@@ -48,6 +47,7 @@ class ArchiveLimits(msgspec.Struct, frozen=True):
     flush_rows: int = 16_384
     flush_seconds: int = 5
     stalled_seconds: int = 10
+    close_seconds: int = 30
 
 
 class ArchiveStatistics(msgspec.Struct, frozen=True):
@@ -135,14 +135,14 @@ class ArchiveWriter:
     def close(self, facts: Mapping[str, Any] | None = None) -> Manifest:
         """Write what waits, then the manifest with counts, digests and the caller's facts.
 
-        A disk that does not finish within half a minute leaves the archive incomplete.
+        A disk that does not finish within `close_seconds` leaves the archive incomplete.
         """
         if self._closed is not None:
             return self._closed
         self._facts.update(facts or {})
         self._ended = True
         self._closing.set()
-        self._thread.join(_CLOSE_TIMEOUT_S)
+        self._thread.join(self._limits.close_seconds)
         if self._thread.is_alive():
             self._change(ArchiveState.INCOMPLETE, "the disk did not finish in time")
         else:

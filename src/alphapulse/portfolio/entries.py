@@ -45,7 +45,7 @@ class EntryKind(IntEnum):
 
 @unique
 class Stage(IntEnum):
-    """How sure a trade is: in a block, in a final block, or in a block that is no longer."""
+    """How sure a trade is: in a block, in a final block, or in a block that left the chain."""
 
     PROVISIONAL = 1
     SETTLED = 2

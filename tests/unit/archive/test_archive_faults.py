@@ -22,6 +22,8 @@ from alphapulse.archive.reader import ArchiveReader
 from alphapulse.archive.storage import DiskStorage, FailingStorage, StalledStorage
 from alphapulse.archive.writer import ArchiveLimits, ArchiveWriter
 from alphapulse.errors import ArchiveCorrupt, Misconfigured
+from alphapulse.protocol.codec import encode
+from alphapulse.protocol.header import checksum_of
 from alphapulse.protocol.message import Draft, RawTlv
 from alphapulse.transport.sequence import Sequencer
 from support.drafts import START_NS, heartbeat_draft, stream
@@ -175,6 +177,20 @@ def test_large_frames_are_bounded_by_their_bytes(tmp_path):
     writer.close()
 
 
+def test_a_disk_that_never_finishes_does_not_hold_the_process(tmp_path):
+    storage = StalledStorage(DiskStorage())
+    limits = ArchiveLimits(close_seconds=0)
+    writer = ArchiveWriter(tmp_path / "a", lambda: START_NS, limits=limits, storage=storage)
+    storage.stall()
+    writer.record_message(stamped([heartbeat_draft(1)])[0])
+    manifest = writer.close()
+    assert (manifest.state, manifest.lost) == (ArchiveState.INCOMPLETE, 1)
+    assert manifest.cause == "the disk did not finish in time"
+    assert ArchiveReader(tmp_path / "a").verify().state is ArchiveState.OPEN
+    storage.release()
+    wait_until(lambda: ArchiveReader(tmp_path / "a").manifest.state is ArchiveState.INCOMPLETE)
+
+
 def test_a_message_without_an_encoding_is_not_lost_silently(tmp_path):
     writer = ArchiveWriter(tmp_path / "a", lambda: START_NS)
     good = stamped([heartbeat_draft(1)])[0]
@@ -278,15 +294,51 @@ def test_unfinished_files_are_not_segments(tmp_path):
 def test_a_changed_payload_is_named_by_file_and_row(tmp_path):
     archive(tmp_path / "a")
     path = only(tmp_path / "a", 1)
-    table = pq.ParquetFile(path).read()
-    payloads = table["payload"].to_pylist()
-    payloads[37] = payloads[37][:-1] + bytes([payloads[37][-1] ^ 1])
-    index = table.schema.get_field_index("payload")
-    field = table.schema.field(index)
-    pq.write_table(table.set_column(index, field, pa.array(payloads, field.type)), path)
+    rewrite(path, "payload", 37, lambda payload: payload[:-1] + bytes([payload[-1] ^ 1]))
     with pytest.raises(ArchiveCorrupt, match="checksum") as caught:
         list(ArchiveReader(tmp_path / "a").messages())
     assert (caught.value.path, caught.value.row) == (str(path), 37)
+
+
+def rewrite(path, column, row, change):
+    table = pq.ParquetFile(path).read()
+    values = table[column].to_pylist()
+    values[row] = change(values[row])
+    index = table.schema.get_field_index(column)
+    field = table.schema.field(index)
+    pq.write_table(table.set_column(index, field, pa.array(values, field.type)), path)
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "text"),
+    [
+        ("position", lambda value: value + 1, "position must be 105, was 106"),
+        ("domain", lambda value: 9, "not a message: `domain` must be 1 to 4"),
+        ("flags", lambda value: 1, "not a message"),
+        ("sequence", lambda value: value ^ 1, "checksum must be"),
+        ("checksum", lambda value: value ^ 1, "checksum must be"),
+        ("trace_id", lambda value: bytes(16), "checksum must be"),
+    ],
+)
+def test_every_changed_column_is_named_by_file_and_row(tmp_path, column, change, text):
+    archive(tmp_path / "a")
+    path = only(tmp_path / "a", 1)
+    rewrite(path, column, 5, change)
+    with pytest.raises(ArchiveCorrupt, match=text) as caught:
+        list(ArchiveReader(tmp_path / "a").messages())
+    assert (caught.value.path, caught.value.row) == (str(path), 5)
+
+
+def test_bytes_with_a_right_checksum_that_are_no_message_are_named(tmp_path):
+    message = stamped([heartbeat_draft(1)])[0]
+    torn = encode(message)[:-1]
+    torn = torn[:8] + (len(torn) - 32).to_bytes(4, "little") + torn[12:]
+    torn = torn[:28] + checksum_of(torn).to_bytes(4, "little") + torn[32:]
+    writer = ArchiveWriter(tmp_path / "a", lambda: START_NS)
+    writer.record_message(message, torn)
+    writer.close()
+    with pytest.raises(ArchiveCorrupt, match="row 0: not a message: `tlv_overrun`"):
+        list(ArchiveReader(tmp_path / "a").messages())
 
 
 @pytest.mark.parametrize("keep", [0, 3, 100, -8, -1])

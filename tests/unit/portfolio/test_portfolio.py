@@ -3,6 +3,8 @@
 Covers: F5, S8, G8.
 """
 
+import random
+
 import pytest
 
 from alphapulse.errors import InvariantError, StateConflict
@@ -15,7 +17,7 @@ from alphapulse.portfolio.entries import (
     TradeKey,
     postings_of,
 )
-from alphapulse.portfolio.ledger import Balances, Ledger, NativeSpent, TokenDelta
+from alphapulse.portfolio.ledger import TRADES_KEPT, Balances, Ledger, NativeSpent, TokenDelta
 from alphapulse.portfolio.portfolio import Portfolio
 from alphapulse.portfolio.reports import summarise, to_json_values
 from alphapulse.protocol.codec import encode
@@ -23,7 +25,7 @@ from alphapulse.protocol.execution import ExecutionStarted
 from alphapulse.protocol.market_data import ChainEvent
 from alphapulse.protocol.message import Message
 from alphapulse.transport.sequence import Sequencer
-from support.drafts import block_draft
+from support.drafts import block_draft, swap_draft
 from support.results import (
     CHAIN_ID,
     USDC,
@@ -302,6 +304,31 @@ def test_memory_is_bounded_and_sums_keep_everything():
         waiting.book(trade_of(number, flags=0))
     with pytest.raises(InvariantError, match="never reported final"):
         waiting.book(trade_of(4, flags=0))
+
+
+def test_signals_blocks_and_changes_are_bounded():
+    """Covers: P5."""
+    portfolio = Portfolio()
+    for number in range(1, 8_300):
+        portfolio.on_message(signalled(number), 1)
+    tell(portfolio, said(result(1)), said(result(8_299)))
+    assert [trade.predicted_profit for trade in portfolio.drain()] == [None, 900]
+    for number in range(12, 1_100):
+        portfolio.on_message(on_chain(block_draft(number)), 1)
+    tell(portfolio, said(result(2, block=13)), said(result(3, block=1_099)))
+    hashes = [any(trade.block_hash) for trade in portfolio.drain()]
+    assert hashes == [False, True]
+    with pytest.raises(InvariantError, match="never drained"):
+        for number in range(10_000, 10_001 + TRADES_KEPT):
+            portfolio.on_message(said(result(number)), 1)
+
+
+def test_a_log_that_stays_and_a_message_without_place_change_nothing():
+    portfolio = Portfolio()
+    tell(portfolio, said(result(1)), on_chain(swap_draft(random.Random(1), 11, 0)))
+    tell(portfolio, said(stop(1), domain=1))
+    assert summarise(portfolio.ledger).trades == 1
+    assert portfolio.profit_and_loss is portfolio.ledger.profit_and_loss
 
 
 def test_trades_that_nobody_stores_are_not_kept_when_nobody_wants_them():
