@@ -163,6 +163,15 @@ abstract contract FlashArbitrageTest is Protocols {
         }
     }
 
+    /// Transient storage belongs to the address: other code put there reads what the run left.
+    function test_transient_storage_is_cleared_on_exit() public {
+        start(path(cheapPool, dearPool), LOAN, 1, usdc);
+        vm.etch(address(arbitrage), type(TransientReader).runtimeCode);
+        for (uint256 slot = 0; slot < 8; slot++) {
+            assertEq(TransientReader(address(arbitrage)).read(slot), 0, vm.toString(slot));
+        }
+    }
+
     function test_exact_amount_sends_the_rest_of_a_step_to_the_recipient() public {
         address[] memory first = new address[](1);
         first[0] = cheapPair;
@@ -429,6 +438,38 @@ abstract contract FlashArbitrageTest is Protocols {
         start(path(cheapPair, address(pool), daiPool), LOAN, 1, usdc);
     }
 
+    function test_a_pool_that_hides_its_tokens_passes_on_its_reason() public {
+        HostilePool pool = hostile(HostilePool.Manner.HidesTokens, 2 * LOAN);
+        vm.expectRevert(abi.encodeWithSelector(HostilePool.Grudge.selector, 7));
+        start(path(cheapPair, address(pool)), LOAN, 1, usdc);
+    }
+
+    function test_a_pool_with_other_reserves_is_no_pair() public {
+        HostilePool pool = hostile(HostilePool.Manner.HasOtherReserves, 2 * LOAN);
+        start(path(cheapPair, address(pool)), LOAN, 1, usdc);
+        assertEq(IToken(usdc).balanceOf(recipient), LOAN - premiumOf(LOAN));
+        assertClean();
+    }
+
+    function test_a_token_that_hides_our_balance_passes_on_its_reason() public {
+        (MoodyToken moody, address[] memory pools) = moodyRun();
+        moody.hideBalance(address(arbitrage), true);
+        vm.expectRevert(abi.encodeWithSelector(MoodyToken.Grudge.selector, 7));
+        start(pools, 1000e18, 1, address(moody));
+    }
+
+    /// A run in a token with moods, lent by a lender that mints it; profitable but for a mood.
+    function moodyRun() internal returns (MoodyToken moody, address[] memory pools) {
+        moody = new MoodyToken();
+        arbitrage = deployed(address(new HostileLender()));
+        address pair = addPair(factoryA, weth, 1000e18, address(moody), 3_090_000e18);
+        address back = addPair(factoryB, address(moody), 3_000_000e18, usdc, 3_000_000e6);
+        pools = path(back, cheapPair, pair);
+        uint256 before = vm.snapshotState();
+        start(pools, 1000e18, 1, address(moody));
+        vm.revertToState(before);
+    }
+
     function test_a_v3_pool_that_cannot_sell_all_reverts() public {
         address thin = factoryV3.createPool(usdc, weth, 10_000);
         (uint160 price,,,,,,) = IPoolV3(cheapPool).slot0();
@@ -560,6 +601,14 @@ abstract contract FlashArbitrageTest is Protocols {
     }
 }
 
+contract TransientReader {
+    function read(uint256 slot) external view returns (uint256 word) {
+        assembly {
+            word := tload(slot)
+        }
+    }
+}
+
 contract HuffTest is FlashArbitrageTest {
     function deployed(address lender_) internal override returns (IFlashArbitrage) {
         return huff(lender_);
@@ -593,6 +642,32 @@ contract HuffTest is FlashArbitrageTest {
         }
         (bool control,) = address(arbitrage).call(whole);
         assertTrue(control);
+    }
+
+    function test_reasons_for_words_that_are_no_addresses() public {
+        bytes memory whole = abi.encodeCall(
+            IFlashArbitrage.flashloanArbitrage,
+            (path(cheapPair, dearPair), amountsOf(1e9, 0), 1, usdc, recipient)
+        );
+        uint256[4] memory words = [uint256(0x64), 0x84, 0xc4, 0xe4];
+        for (uint256 i = 0; i < words.length; i++) {
+            whole[words[i] + 11] = 0x01;
+            assertBadInput(whole);
+            whole[words[i] + 11] = 0x00;
+        }
+    }
+
+    function test_reasons_for_answers_that_are_too_short() public {
+        expect(IFlashArbitrage.BadPool.selector);
+        start(path(cheapPair, stranger), 1e9, 1, usdc);
+        address short = address(new HostilePool(usdc, weth, HostilePool.Manner.AnswersShort, 1e10));
+        expect(IFlashArbitrage.BadPool.selector);
+        start(path(cheapPair, short), 1e9, 1, usdc);
+
+        (MoodyToken moody, address[] memory pools) = moodyRun();
+        moody.hideBalance(address(arbitrage), false);
+        expect(IFlashArbitrage.TokenRefused.selector);
+        start(pools, 1000e18, 1, address(moody));
     }
 
     function assertBadInput(bytes memory call) private {

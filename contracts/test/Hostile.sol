@@ -24,21 +24,34 @@ contract HostilePool {
         CallsLoanCallback,
         AnswersShort,
         AsksOtherSide,
+        HasOtherReserves,
+        HidesTokens,
         Reverts
     }
 
     error Grudge(uint256 because);
 
-    address public token0;
+    address private first;
     address public token1;
     Manner public manner;
     uint256 public pays;
     address private owner = msg.sender;
 
     constructor(address a, address b, Manner manner_, uint256 pays_) {
-        (token0, token1) = a < b ? (a, b) : (b, a);
+        (first, token1) = a < b ? (a, b) : (b, a);
         manner = manner_;
         pays = pays_;
+    }
+
+    function token0() external view returns (address) {
+        if (manner == Manner.HidesTokens) revert Grudge(7);
+        return first;
+    }
+
+    /// Some pools of another kind have a function of this name that answers two words.
+    function getReserves() external view returns (uint128, uint128) {
+        require(manner == Manner.HasOtherReserves);
+        return (1, 1);
     }
 
     function swap(address to, bool zeroForOne, int256 amount, uint160, bytes calldata)
@@ -49,12 +62,12 @@ contract HostilePool {
         if (manner == Manner.Reverts) revert Grudge(7);
         if (manner == Manner.ReentersRun) IReenter(owner).reenter();
         if (manner == Manner.BorrowsForVictim) {
-            IAavePool(victim.lender()).flashLoanSimple(msg.sender, token0, 1000, "", 0);
+            IAavePool(victim.lender()).flashLoanSimple(msg.sender, first, 1000, "", 0);
         }
         if (manner == Manner.CallsLoanCallback) {
-            victim.executeOperation(token0, 1, 0, msg.sender, "");
+            victim.executeOperation(first, 1, 0, msg.sender, "");
         }
-        address bought = zeroForOne ? token1 : token0;
+        address bought = zeroForOne ? token1 : first;
         if (bought.code.length > 0) IToken(bought).mint(to, pays);
         int256 asked = amount;
         if (manner == Manner.AsksLess) asked -= 1;

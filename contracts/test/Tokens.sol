@@ -29,9 +29,14 @@ contract SilentToken {
     }
 }
 
-/// A token that answers one word of its owner's choice to some callers and moves nothing for them.
+/// A token that answers some callers with bytes chosen beforehand and moves nothing for them, or
+/// will not say the balance of some accounts.
 contract MoodyToken {
-    mapping(address => uint256) public balanceOf;
+    error Grudge(uint256 because);
+
+    mapping(address => uint256) private balances;
+    mapping(address => bool) private isSecret;
+    mapping(address => bool) private isHalfSaid;
     mapping(address => mapping(address => uint256)) public allowance;
     mapping(address => bytes) private moods;
 
@@ -39,15 +44,31 @@ contract MoodyToken {
         moods[caller] = answer;
     }
 
+    function hideBalance(address account, bool byRevert) external {
+        isSecret[account] = byRevert;
+        isHalfSaid[account] = !byRevert;
+    }
+
+    function balanceOf(address account) external view returns (uint256) {
+        if (isSecret[account]) revert Grudge(7);
+        if (isHalfSaid[account]) {
+            assembly {
+                mstore(0, not(0))
+                return(0, 0x1f)
+            }
+        }
+        return balances[account];
+    }
+
     function mint(address account, uint256 amount) external returns (bool) {
-        balanceOf[account] += amount;
+        balances[account] += amount;
         return true;
     }
 
     function transfer(address to, uint256 amount) external returns (bool) {
         answerInMood();
-        balanceOf[msg.sender] -= amount;
-        balanceOf[to] += amount;
+        balances[msg.sender] -= amount;
+        balances[to] += amount;
         return true;
     }
 
@@ -59,8 +80,8 @@ contract MoodyToken {
 
     function transferFrom(address from, address to, uint256 amount) external returns (bool) {
         allowance[from][msg.sender] -= amount;
-        balanceOf[from] -= amount;
-        balanceOf[to] += amount;
+        balances[from] -= amount;
+        balances[to] += amount;
         return true;
     }
 
