@@ -30,9 +30,11 @@ from alphapulse.protocol.message import Message
 
 __all__ = ["ArchiveLimits", "ArchiveStatistics", "ArchiveWriter"]
 
-_STEP_ROWS = 16
-_STEP_PAUSE_S = 0.0001
-_POLL_S = 0.02
+_STEP_ROWS = (
+    16  # encoded in a tenth of a millisecond, the longest the hot path waits for the thread
+)
+_STEP_PAUSE_S = 0.0001  # seconds; long enough for a waiting thread to wake up and go on
+_POLL_S = 0.02  # seconds; a queue that is looked at needs no signal from the hot path
 
 
 class ArchiveLimits(msgspec.Struct, frozen=True):

@@ -27,8 +27,8 @@ from alphapulse.protocol.system import TraceContext
 
 __all__ = ["Portfolio", "PortfolioStatistics"]
 
-_SIGNALS_KEPT = 8_192
-_BLOCKS_KEPT = 1_024
+_SIGNALS_KEPT = 8_192  # predictions; a plan lives a few blocks, this is hours of signals
+_BLOCKS_KEPT = 1_024  # hashes by height; deeper than any chain of ours reorganises
 _REMOVED = 1
 _BLOCK_LEVEL = 0xFFFFFFFF
 _SAMPLED = 1
@@ -70,6 +70,17 @@ class _Move(msgspec.Struct, frozen=True):
 
 class Portfolio:
     """Books each execution result once; simulated results and replayed messages never count."""
+
+    __slots__ = (
+        "_block_hashes",
+        "_changed",
+        "_counts",
+        "_is_stored",
+        "_ledger",
+        "_positions",
+        "_predictions",
+        "_strategy_usd_e8",
+    )
 
     def __init__(self, *, is_stored: bool = True) -> None:
         self._is_stored = is_stored

@@ -63,6 +63,18 @@ class RiskMonitor:
     answered with the stop again, because the gates that heard the resume have opened.
     """
 
+    __slots__ = (
+        "_daily_loss",
+        "_limit_usd_e8",
+        "_replayed",
+        "_results",
+        "_resume_refused",
+        "_resumed",
+        "_simulated",
+        "_strangers",
+        "_trips",
+    )
+
     def __init__(self, config: RiskConfig) -> None:
         self._daily_loss = DailyLoss(config.daily_loss_limit_usd_e8)
         self._limit_usd_e8 = config.daily_loss_limit_usd_e8

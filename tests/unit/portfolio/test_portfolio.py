@@ -1,6 +1,6 @@
 """What was executed is booked once, settles, and can be taken out again.
 
-Covers: F5, S8, G8.
+Covers: F5.
 """
 
 import random
