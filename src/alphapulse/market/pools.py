@@ -148,6 +148,9 @@ class Market:
                 trace = tlv
         changed = self._changed
         changed.clear()
+        if event is not None and event.flags & ChainEventFlag.PRECONFIRMED:
+            self._counts["refused"] += 1  # not a fact of the chain yet, so not of this state
+            return ()
         had_liquidity = False
         for tlv in message.tlvs:
             if isinstance(tlv, _LOG_TLVS):

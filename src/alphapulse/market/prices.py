@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from alphapulse.amm.kernel import V3Pool
+from alphapulse.errors import Rejected
 from alphapulse.market.graph import PoolGraph
 from alphapulse.market.pool import Pool
 from alphapulse.primitives.address import Address
@@ -117,11 +118,19 @@ class Prices:
                 depth = _depth(pool, edge)
                 if depth <= best_depth or decimals is None:
                     continue
-                rate = pool.quoter.marginal_rate_x128(not edge & 1) if pool.quoter else 0
+                rate = _rate_x128(pool, edge)
                 if rate:
                     scale = E8 if in_usd else 1
                     best, best_depth = Rate(rate * scale, Q128 * 10**decimals), depth
         return best
+
+
+def _rate_x128(pool: Pool, edge: int) -> int:
+    """Return the spot rate after fee, 0 when the pool sells nothing in that direction."""
+    try:
+        return pool.quoter.marginal_rate_x128(not edge & 1) if pool.quoter else 0
+    except Rejected:
+        return 0
 
 
 def _depth(pool: Pool, edge: int) -> int:

@@ -271,6 +271,12 @@ def test_other_domains_change_nothing(world):
     assert world.pair.quoter.reserve0 == 10**6
 
 
+def test_what_is_only_preconfirmed_is_not_mixed_in(world):
+    """Covers: F4"""
+    assert world.say(world.chain.sync(PAIR, 7, 8, 11, flags=4)) == []
+    assert world.pair.quoter.reserve0 == 10**6
+
+
 def test_a_new_fee_waits_for_a_new_base(world):
     world.say(world.chain.pool(PAIR, TOKEN0, TOKEN1, venue=V2_A, fee_pips=2500, event_ns=2))
     assert world.pair.status is Freshness.SYNCING

@@ -47,6 +47,11 @@ def test_no_usable_pool_is_no_price():
     assert prices.whole_token_usd_e8(LONELY) is None
 
 
+def test_a_pair_that_holds_nothing_to_sell_tells_no_price():
+    prices = prices_of((USD, 10**15, NATIVE, 0), (USD, 10**9, NATIVE, 10**18))
+    assert prices.native_per(USD).floor(10**6) == 99 * 10**13
+
+
 def test_dollars_directly_and_by_way_of_the_native_token():
     prices = prices_of((USD, 2 * 10**12, NATIVE, 10**21), (OTHER, 10**10, NATIVE, 2 * 10**21))
     assert prices.whole_token_usd_e8(USD) == 10**8
