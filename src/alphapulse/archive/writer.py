@@ -53,7 +53,11 @@ class ArchiveLimits(msgspec.Struct, frozen=True):
 
 
 class ArchiveStatistics(msgspec.Struct, frozen=True):
-    """Where the writer stands; `lost` counts what the record will never hold."""
+    """Where the writer stands; `lost` counts what the record will never hold.
+
+    `waiting` rows are in no segment yet, `queued` of them the writer has not even looked at;
+    `writing_since_ns` is 0 while no segment is being written.
+    """
 
     state: ArchiveState
     cause: str
@@ -61,6 +65,8 @@ class ArchiveStatistics(msgspec.Struct, frozen=True):
     frames_stored: int
     lost: int
     waiting: int
+    queued: int
+    writing_since_ns: int
     deepest_queue: int
     segments: int
     raw_bytes: int
@@ -165,6 +171,8 @@ class ArchiveWriter:
             frames_stored=frames.rows,
             lost=self._refused if self._thread.is_alive() else self._unstored(),
             waiting=len(self._queue) + self._messages.size + self._frames.size,
+            queued=len(self._queue),
+            writing_since_ns=self._busy_since_ns,
             deepest_queue=self._deepest_queue,
             segments=messages.segments + frames.segments,
             raw_bytes=messages.raw_bytes + frames.raw_bytes,

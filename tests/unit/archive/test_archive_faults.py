@@ -98,7 +98,7 @@ def test_a_stalled_disk_is_behind_then_catches_up(tmp_path):
     storage.stall()
     for message in messages[:30]:
         writer.record_message(message)
-    wait_until(lambda: len(writer._queue) <= 19)
+    wait_until(lambda: writer.statistics().queued <= 19)
     for message in messages[30:]:
         writer.record_message(message)
     assert told == [ArchiveState.BEHIND]
@@ -123,7 +123,7 @@ def test_a_disk_that_answers_nothing_for_seconds_is_behind(tmp_path):
     storage.stall()
     for message in stamped([heartbeat_draft(1)] * 3):
         writer.record_message(message)
-    wait_until(lambda: writer._busy_since_ns)
+    wait_until(lambda: writer.statistics().writing_since_ns)
     for message in stamped([heartbeat_draft(1)], start_ns=START_NS + 3 * 10**9 + 1):
         writer.record_message(message)
     assert told == ["the disk has not answered for seconds"]

@@ -132,7 +132,7 @@ def test_time_closes_a_segment_too(tmp_path):
 
     writer = ArchiveWriter(tmp_path / "a", lambda: times[0], storage=Storage())
     writer.record_message(stamped([heartbeat_draft(1)])[0])
-    wait_until(lambda: writer.statistics().waiting == 1 and not writer._queue)
+    wait_until(lambda: (writer.statistics().waiting, writer.statistics().queued) == (1, 0))
     assert flushed == []
     times[0] += 5 * 10**9
     wait_until(lambda: flushed == [1])

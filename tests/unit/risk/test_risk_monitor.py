@@ -213,5 +213,8 @@ def test_memory_of_results_is_bounded():
     breaker = DailyLoss(10**12)
     for number in range(RESULTS_KEPT + 50):
         breaker.record((1, number), -1, NOON)
-    assert len(breaker._results) == RESULTS_KEPT
     assert breaker.loss_usd_e8 == RESULTS_KEPT + 50
+    breaker.record((1, RESULTS_KEPT), -1, NOON)
+    assert breaker.loss_usd_e8 == RESULTS_KEPT + 50, "a recent result is recognised"
+    breaker.record((1, 0), -1, NOON)
+    assert breaker.loss_usd_e8 == RESULTS_KEPT + 51, "an old one is forgotten"
