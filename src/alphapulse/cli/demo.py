@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import secrets
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -51,14 +51,14 @@ def run(options: argparse.Namespace) -> int:
     console = Console(stderr=True)
     summary = uvloop.run(_demo(options, console))
     print_summary(summary, as_json=options.json, console=console)
-    return DONE if summary["books_equal_chain"] else FAILED
+    return DONE if summary["books_equal_chain"] is True else FAILED
 
 
 async def _demo(options: argparse.Namespace, console: Console) -> dict[str, object]:
     folder = options.data_dir / run_name()
     section, wallet = _make_wallet(folder)
     console.print("starting the local chain (a first start deploys the protocols)", highlight=False)
-    async with _devnet(options, wallet) as manifest:
+    async with _devnet(options, wallet) as (manifest, process):
         config = config_of_devnet(
             manifest,
             recipient=wallet.address,
@@ -66,13 +66,36 @@ async def _demo(options: argparse.Namespace, console: Console) -> dict[str, obje
             wallet=section,
             dashboard=DashboardSection(enabled=not options.headless, port=options.port),
         )
-        return await run_with_screen(
+        session = run_with_screen(
             config,
             wallet=wallet,
             archive_root=folder / "archive",
             seconds=options.seconds,
             console=console,
         )
+        return await _while_it_lives(process, session)
+
+
+async def _while_it_lives(
+    process: asyncio.subprocess.Process, session: Coroutine[None, None, dict[str, object]]
+) -> dict[str, object]:
+    """Return what the session returns; a session without its chain would wait for ever.
+
+    Raises  EndpointDown when the chain's process ends first.
+    """
+    running = asyncio.create_task(session)
+    death = asyncio.create_task(process.wait())
+    try:
+        await asyncio.wait({running, death}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            return running.result()
+        raise EndpointDown(
+            f"the local chain ended with code {process.returncode}; its own message stands above"
+        )
+    finally:
+        for task in (running, death):
+            task.cancel()
+        await asyncio.gather(running, death, return_exceptions=True)
 
 
 def _make_wallet(folder: Path) -> tuple[WalletSection, Wallet]:
@@ -94,7 +117,9 @@ def _make_wallet(folder: Path) -> tuple[WalletSection, Wallet]:
 
 
 @asynccontextmanager
-async def _devnet(options: argparse.Namespace, wallet: Wallet) -> AsyncIterator[Manifest]:
+async def _devnet(
+    options: argparse.Namespace, wallet: Wallet
+) -> AsyncIterator[tuple[Manifest, asyncio.subprocess.Process]]:
     """Run the chain and its people in a process of their own, as a real chain would be."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "alphapulse.cli.main", "devnet", "--json"),
@@ -108,7 +133,7 @@ async def _devnet(options: argparse.Namespace, wallet: Wallet) -> AsyncIterator[
         start_new_session=True,
     )
     try:
-        yield await _manifest(process)
+        yield await _manifest(process), process
     finally:
         await _end(process)
 

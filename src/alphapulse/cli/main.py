@@ -3,10 +3,11 @@
 import argparse
 import importlib
 import sys
+import traceback
 from collections.abc import Sequence
 
 from alphapulse.cli.exit_codes import FAILED, REFUSED, USAGE
-from alphapulse.errors import AlphaPulseError, GateClosed, Misconfigured
+from alphapulse.errors import AlphaPulseError, GateClosed, InvariantError, Misconfigured
 
 __all__ = ["main"]
 
@@ -45,13 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, REFUSED)
     except AlphaPulseError as error:
         return _fail(error, FAILED)
+    except InvariantError as error:
+        traceback.print_exc()
+        return _fail(error, FAILED)
     except KeyboardInterrupt:
         return 130
     return code
 
 
-def _fail(error: AlphaPulseError, code: int) -> int:
-    print(f"alphapulse: {error}", file=sys.stderr)
+def _fail(error: Exception, code: int) -> int:
+    print(f"alphapulse: {' '.join(str(error).split())}", file=sys.stderr)
     return code
 
 

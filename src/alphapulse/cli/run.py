@@ -8,7 +8,7 @@ import msgspec
 import uvloop
 from rich.console import Console
 
-from alphapulse.cli.exit_codes import DONE
+from alphapulse.cli.exit_codes import DONE, FAILED
 from alphapulse.cli.running import add_session_arguments, print_summary, run_with_screen
 from alphapulse.node.config import load_config
 from alphapulse.node.session import load_wallet, run_name
@@ -23,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--live", action="store_true", help="submit transactions; also needs `live = true`"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="lift a stop that an earlier run left"
     )
     add_session_arguments(parser)
 
@@ -43,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
             archive_root=archive_root,
             seconds=options.seconds,
             console=console,
+            resume=options.resume,
         )
     )
     print_summary(summary, as_json=options.json, console=console)
-    return DONE
+    return FAILED if summary["books_equal_chain"] is False else DONE

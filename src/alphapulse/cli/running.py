@@ -3,7 +3,9 @@
 import argparse
 import asyncio
 import contextlib
+import io
 import json
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -12,10 +14,12 @@ from pathlib import Path
 from rich.console import Console
 
 from alphapulse.cli.screen import show_progress, show_summary
+from alphapulse.execution.gate import TradingState
 from alphapulse.execution.wallet import Wallet
 from alphapulse.node.config import Config
 from alphapulse.node.embedded import EmbeddedNode
 from alphapulse.node.session import run_session
+from alphapulse.observability.log import configure
 
 __all__ = ["add_session_arguments", "print_summary", "run_with_screen"]
 
@@ -38,14 +42,23 @@ async def run_with_screen(
     archive_root: Path,
     seconds: float | None,
     console: Console,
+    resume: bool = False,
 ) -> dict[str, object]:
     """Run a session until time or a signal ends it; returns its account."""
+    configure(_ConsoleStream(console), level=logging.WARNING)
     screens: list[asyncio.Task[None]] = []
     stop = asyncio.Event()
 
     def on_start(node: EmbeddedNode, page: str | None) -> None:
         mode = "live" if node.is_live else "dry run: nothing will be submitted"
         console.print(f"chain {config.chain.chain_id}, {mode}", highlight=False)
+        state = node.gate.trading_state()
+        if state is not TradingState.RUNNING:
+            console.print(
+                f"trading is {state} since an earlier run; `--resume` lifts that",
+                highlight=False,
+                soft_wrap=True,
+            )
         if page is not None:
             console.print(f"dashboard {page}", highlight=False)
         screens.append(asyncio.create_task(show_progress(node, page, console)))
@@ -61,6 +74,7 @@ async def run_with_screen(
                 archive_root=archive_root,
                 stop=stop,
                 on_start=on_start,
+                resume=resume,
             )
         finally:
             for task in screens:
@@ -74,7 +88,22 @@ def print_summary(summary: dict[str, object], *, as_json: bool, console: Console
         print(json.dumps(summary))
     else:
         show_summary(summary, console)
-        console.print(f"replay it: alphapulse replay {summary['archive']}", highlight=False)
+        console.print(
+            f"replay it: alphapulse replay {summary['archive']}", highlight=False, soft_wrap=True
+        )
+
+
+class _ConsoleStream(io.StringIO):
+    """Lets log lines pass above a live table instead of through it."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def write(self, text: str) -> int:
+        """Print a line as it is."""
+        self._console.out(text, end="", highlight=False)
+        return len(text)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ __all__ = ["show_progress", "show_summary"]
 LIVE_REFRESH_S = 0.5
 PLAIN_REFRESH_S = 10.0
 ROWS = 8
+AGREEMENT: dict[object, str] = {True: "yes", False: "NO", None: "not known, the chain is gone"}
 STYLES = {"succeeded": "green", "reverted": "red", "pending": "yellow", "dry run": "magenta"}
 
 
@@ -26,7 +27,8 @@ async def show_progress(node: EmbeddedNode, page: str | None, console: Console) 
     if not console.is_terminal:
         while True:
             await asyncio.sleep(PLAIN_REFRESH_S)
-            console.print(_line(node.replica, time.monotonic() - began), highlight=False)
+            line = _line(node.replica, time.monotonic() - began)
+            console.print(line, highlight=False, soft_wrap=True)
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
             live.update(_screen(node.replica, page, time.monotonic() - began), refresh=True)
@@ -53,7 +55,7 @@ def show_summary(summary: dict[str, object], console: Console) -> None:
         table.add_row(
             f"{name.replace('_', ' ')}, p50 and p99", f"{seen['p50']} and {seen['p99']} µs"
         )
-    table.add_row("books equal chain", "yes" if summary["books_equal_chain"] else "NO")
+    table.add_row("books equal chain", AGREEMENT[summary["books_equal_chain"]])
     table.add_row("archive", str(summary["archive"]))
     table.add_row("digest", str(summary["digest"]))
     console.print(table)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alphapulse.errors import Misconfigured
+from alphapulse.errors import Misconfigured, Unavailable
 
 __all__ = ["ExecutionStore"]
 
@@ -62,17 +62,34 @@ class ExecutionStore:
             ) from error
 
     def rows(self, query: str, *arguments: object) -> list[tuple[object, ...]]:
-        """Return the rows of a query."""
-        return self._connection.execute(query, arguments).fetchall()
+        """Return the rows of a query.
+
+        Raises  Unavailable when the file cannot be read.
+        """
+        try:
+            return self._connection.execute(query, arguments).fetchall()
+        except sqlite3.OperationalError as error:
+            raise self._unavailable(error) from error
 
     @contextmanager
     def commit(self, *, durable: bool) -> Iterator[sqlite3.Connection]:
-        """Give a transaction that is committed on leaving, against power cuts too when `durable`."""
+        """Give a transaction that is committed on leaving, against power cuts too when `durable`.
+
+        Raises  Unavailable when the file does not take it, a full disk for one; nothing was written then.
+        """
         connection = self._connection
-        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-        with connection:
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection
+        try:
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+        except sqlite3.OperationalError as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: sqlite3.OperationalError) -> Unavailable:
+        return Unavailable(
+            f"execution store `{self.path}` does not answer: {error}; check the disk of the data directory"
+        )
 
     def close(self) -> None:
         """Close the file."""

@@ -1,5 +1,6 @@
 """Configuration of one node: TOML file, environment over it, unknown keys refused, secrets by reference only."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,8 @@ from alphapulse.primitives.address import Address, address
 from alphapulse.primitives.venue import Venue
 
 __all__ = [
+    "LOOPBACK_URL",
+    "REFERENCES",
     "ChainSection",
     "Config",
     "ContractSection",
@@ -25,10 +28,15 @@ __all__ = [
     "WalletSection",
     "load_config",
     "parse_config",
+    "resolve_secret",
+    "to_address",
+    "venue_number",
 ]
 
 ENVIRONMENT_PREFIX = "ALPHAPULSE__"
 REFERENCES = ("env:", "file:")
+# Nothing but host and port: a path, a query or a user may be a key.
+LOOPBACK_URL = re.compile(r"ws://(127\.0\.0\.1|localhost|\[::1\]):\d{1,5}/?")
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
@@ -234,9 +242,9 @@ def _with_environment(
 
 def _check_references(config: Config, name: str) -> None:
     url = config.chain.rpc_ws
-    if not url.startswith((*REFERENCES, "ws://127.0.0.1:", "ws://localhost:", "ws://[::1]:")):
+    if not url.startswith(REFERENCES) and not LOOPBACK_URL.fullmatch(url):
         raise Misconfigured(
-            f"configuration `{name}`: `chain.rpc_ws` must be a loopback `ws://` URL, or `env:NAME` or "
+            f"configuration `{name}`: `chain.rpc_ws` must be `ws://127.0.0.1:PORT`, or `env:NAME` or "
             "`file:PATH` that holds the URL, since an endpoint's URL often carries a key"
         )
     if config.wallet is not None and not config.wallet.password.startswith(REFERENCES):

@@ -4,24 +4,26 @@ import asyncio
 import contextlib
 import gc
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from alphapulse.archive.manifest import ArchiveState, Manifest
+from alphapulse.archive.storage import Storage
 from alphapulse.archive.writer import ArchiveWriter
 from alphapulse.collectors.evm.collector import EvmCollector
 from alphapulse.dashboard.replica import Replica
-from alphapulse.errors import Misconfigured
+from alphapulse.errors import AlphaPulseError, InvariantError, Misconfigured
 from alphapulse.evm.rpc import JsonRpc
 from alphapulse.execution.client import ChainClient
 from alphapulse.execution.executor import ExecutorConfig, FlashExecutor
-from alphapulse.execution.gate import Gate, Mode
+from alphapulse.execution.gate import ALL_STRATEGIES, Gate, Mode
 from alphapulse.execution.nonce import NonceLedger, SlotState
 from alphapulse.execution.plan import Plan
 from alphapulse.execution.results import not_submitted_result
 from alphapulse.execution.store import ExecutionStore
 from alphapulse.execution.wallet import Wallet
+from alphapulse.node.books import Bookkeeper
 from alphapulse.node.config import Config
 from alphapulse.node.contract import contract_errors
 from alphapulse.node.decisions import TIMER_SOURCE, Decider, is_timer
@@ -29,12 +31,13 @@ from alphapulse.node.latency import FrameLatency
 from alphapulse.node.preflight import Preflight, inspect_chain
 from alphapulse.node.replay import archive_facts
 from alphapulse.node.settlement import SettlementAudit
+from alphapulse.node.watch import Condition, Watch
 from alphapulse.node.wiring import collector_config, rpc_url, strategy_config
 from alphapulse.portfolio.entries import Stage
 from alphapulse.portfolio.portfolio import Portfolio
 from alphapulse.portfolio.store import PortfolioStore
-from alphapulse.protocol.execution import ExecutionReason
-from alphapulse.protocol.header import Domain
+from alphapulse.protocol.execution import EmergencyStop, ExecutionReason, StopAction
+from alphapulse.protocol.header import Domain, Source
 from alphapulse.protocol.market_data import GasPrice
 from alphapulse.protocol.message import Draft, Message
 from alphapulse.protocol.system import HealthStatus, Heartbeat
@@ -55,7 +58,7 @@ GC_THRESHOLD = 50_000
 
 
 class EmbeddedNode:
-    """One chain, one strategy, one executor. Make it with `EmbeddedNode.open`, then `start`."""
+    """One chain, one strategy, one executor. Make it with `EmbeddedNode.open`, then `start`, then `run`."""
 
     def __init__(
         self,
@@ -78,12 +81,15 @@ class EmbeddedNode:
         self.risk = RiskMonitor(RiskConfig(config.risk.daily_loss_limit_usd_e8))
         self.bus = LocalBus(Sequencer(time.time_ns()), time.time_ns)
         self._url = url
+        self._watch = Watch()
         self._draining = False
         self._head = (0, 0)
         self._new_head = asyncio.Event()
         self._settled = asyncio.Event()
         self._plans: asyncio.Queue[Plan] = asyncio.Queue(PLANS_WAITING)
-        self._books = PortfolioStore(f"sqlite:///{data_dir / 'portfolio.sqlite'}")
+        self.books = Bookkeeper(
+            self.portfolio, PortfolioStore(f"sqlite:///{data_dir / 'portfolio.sqlite'}")
+        )
         self._store = ExecutionStore(data_dir / "execution.sqlite")
         self.gate = Gate(self._store, chain_id, mode=Mode.DRY_RUN if wallet is None else Mode.LIVE)
         self._ledger = (
@@ -91,12 +97,13 @@ class EmbeddedNode:
             if wallet is not None
             else None
         )
+        self._client = ChainClient(self._connect)
         self.executor = FlashExecutor(
-            ChainClient(self._connect),
+            self._client,
             wallet,
             self._ledger,
             self.gate,
-            self.bus.publish,
+            self._publish,
             time.time_ns,
             ExecutorConfig(chain_id, errors=contract_errors()),
         )
@@ -106,7 +113,7 @@ class EmbeddedNode:
             self.strategy, settings.source, publish=self.bus.publish, act=self._act
         )
         self.collector = EvmCollector(
-            collector_config(config, url), self.bus.publish, self._record_frame, time.time_ns
+            collector_config(config, url), self._publish, self._record_frame, time.time_ns
         )
 
     @classmethod
@@ -118,8 +125,11 @@ class EmbeddedNode:
         *,
         wallet: Wallet | None,
         archive_root: Path,
+        storage: Storage | None = None,
     ) -> AsyncIterator["EmbeddedNode"]:
         """Inspect the chain, open the stores, and close everything in order at the end.
+
+        `storage` is where the archive's files end up, the disk unless told otherwise.
 
         Raises  what `inspect_chain` raises; Misconfigured when a store cannot be opened or belongs to another node.
         """
@@ -133,7 +143,10 @@ class EmbeddedNode:
                 f"`node.data_dir` `{config.node.data_dir}` cannot be written ({error.strerror})"
             ) from error
         archive = ArchiveWriter(
-            archive_root, time.time_ns, facts=archive_facts(config, preflight.facts)
+            archive_root,
+            time.time_ns,
+            facts=archive_facts(config, preflight.facts),
+            storage=storage,
         )
         try:
             node = cls(config, url, preflight, wallet=wallet, archive=archive, data_dir=data_dir)
@@ -150,29 +163,45 @@ class EmbeddedNode:
         """Return whether transactions leave this process."""
         return self.gate.mode is Mode.LIVE
 
+    async def start(self) -> None:
+        """Settle what an earlier run left at the chain.
+
+        Raises  as the executor's start.
+        """
+        await self.executor.start()
+
+    def resume(self) -> None:
+        """Lift every stop; risk stops again at once while its reason lasts."""
+        stop = EmergencyStop(
+            reason=0,
+            action=StopAction.RESUME,
+            affected_strategies=ALL_STRATEGIES,
+            event_ns=time.time_ns(),
+        )
+        self._publish(Draft(Domain.EXECUTION, Source.EXECUTION, (stop,)))
+
     async def run(self, stop: asyncio.Event) -> None:
         """Trade until `stop` is set, then let what was sent settle.
 
-        Raises  whatever ends the collector or the executor before that.
+        Raises  whatever ends the collector, the executor or another task of the node before that.
         """
-        await self.executor.start()
         work = [
             asyncio.create_task(self.collector.run(), name="collector"),
             asyncio.create_task(self._execute_plans(), name="executor"),
             asyncio.create_task(self._follow_heads(), name="heads"),
             asyncio.create_task(self._beat(), name="heartbeat"),
         ]
-        stopped = asyncio.create_task(stop.wait())
-        _calm_collector()
+        ending = asyncio.create_task(self._end_in_order(stop), name="end")
         try:
-            done, _ = await asyncio.wait({stopped, *work}, return_when=asyncio.FIRST_COMPLETED)
+            with _rare_collections():
+                done, _ = await asyncio.wait({ending, *work}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
-            await self._drain()
         finally:
-            for task in (stopped, *work):
+            for task in (ending, *work):
                 task.cancel()
-            await asyncio.gather(stopped, *work, return_exceptions=True)
+            await asyncio.gather(ending, *work, return_exceptions=True)
+            await self.books.settle()
 
     def close_archive(self) -> Manifest:
         """Write what waits and the digest of this run's decisions."""
@@ -181,8 +210,7 @@ class EmbeddedNode:
 
     def _begin(self) -> None:
         """Remember the books, then tie the parts to the bus: the hot path first."""
-        trades = self._books.load()
-        self.portfolio.restore(trades)
+        trades = self.books.restore()
         bus = self.bus
         bus.subscribe(self._record_message, name="archive")
         bus.subscribe(self.gate.on_message, name="gate")
@@ -204,11 +232,11 @@ class EmbeddedNode:
         bus.publish_all(self.risk.restore(booked, now_ns))
 
     def _end(self) -> None:
-        self._books.append(self.portfolio.drain())
-        self._books.close()
+        self._client.close()
         if self._ledger is not None:
             self._ledger.close()
         self._store.close()
+        self.books.close()
 
     def _feed(self, component: Component[object]) -> Subscriber:
         def deliver(message: Message, now_ns: int) -> None:
@@ -220,6 +248,13 @@ class EmbeddedNode:
                 self.bus.publish(answer)
 
         return deliver
+
+    def _publish(self, draft: Draft) -> None:
+        """Publish for those who answer faults of the chain: one of a subscriber must not look like one."""
+        try:
+            self.bus.publish(draft)
+        except AlphaPulseError as error:
+            raise InvariantError(f"a part of the node failed on a message: {error}") from error
 
     async def _connect(self) -> JsonRpc:
         return await JsonRpc.connect(self._url)
@@ -234,11 +269,17 @@ class EmbeddedNode:
         """Queue a plan; while draining, or when the record is broken, say that it is not submitted."""
         now_ns = time.time_ns()
         self.latency.on_plan(plan.signal_id, self.collector.last_recv_ns, now_ns)
-        if self._draining or self.archive.state is ArchiveState.INCOMPLETE or self._plans.full():
-            reason = ExecutionReason.STOPPED_BY_BREAKER
-            self.bus.publish(not_submitted_result(plan, reason, now_ns, simulated=not self.is_live))
-            return
-        self._plans.put_nowait(plan)
+        if self._is_closed() or self._plans.full():
+            self._refuse(plan)
+        else:
+            self._plans.put_nowait(plan)
+
+    def _is_closed(self) -> bool:
+        return self._draining or self.archive.state is ArchiveState.INCOMPLETE
+
+    def _refuse(self, plan: Plan) -> None:
+        reason, simulated = ExecutionReason.STOPPED_BY_BREAKER, not self.is_live
+        self._publish(not_submitted_result(plan, reason, time.time_ns(), simulated=simulated))
 
     def _on_block(self, message: Message, now_ns: int) -> None:
         gas = message.first(GasPrice)
@@ -248,7 +289,11 @@ class EmbeddedNode:
 
     async def _execute_plans(self) -> None:
         while True:
-            await self.executor.execute(await self._plans.get())
+            plan = await self._plans.get()
+            if self._is_closed():
+                self._refuse(plan)
+            else:
+                await self.executor.execute(plan)
 
     async def _follow_heads(self) -> None:
         while True:
@@ -267,21 +312,33 @@ class EmbeddedNode:
                 source=TIMER_SOURCE,
                 interval=int(HEARTBEAT_S * 1000),
             )
-            self.bus.publish(Draft(Domain.SYSTEM, TIMER_SOURCE, (beat,)))
-            changed = self.portfolio.drain()
-            if changed:
-                await asyncio.to_thread(self._books.append, changed)
+            self._publish(Draft(Domain.SYSTEM, TIMER_SOURCE, (beat,)))
+            self.books.write_behind()
+            self._watch.look(self._condition())
 
     def _health(self) -> HealthStatus:
         if self.archive.state is ArchiveState.INCOMPLETE:
             return HealthStatus.UNHEALTHY
-        if not self.collector.statistics().is_live or self.archive.state is ArchiveState.BEHIND:
+        is_late = self.archive.state is ArchiveState.BEHIND or self.books.is_behind
+        if is_late or not self.collector.statistics().is_live:
             return HealthStatus.DEGRADED
         return HealthStatus.OK
 
-    async def _drain(self) -> None:
-        """Send nothing more, and wait until what was sent is settled or the patience ends."""
+    def _condition(self) -> Condition:
+        return Condition(
+            is_live=self.collector.statistics().is_live,
+            trading=self.gate.trading_state(),
+            archive=self.archive.state,
+            archive_cause=self.archive.statistics().cause,
+            store_error=self.books.last_error,
+        )
+
+    async def _end_in_order(self, stop: asyncio.Event) -> None:
+        """When told to stop, send nothing more, and wait until what was sent is settled or the patience ends."""
+        await stop.wait()
         self._draining = True
+        if not self._is_waiting():
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_TIMEOUT_S):
                 await self._settled.wait()
@@ -293,8 +350,15 @@ class EmbeddedNode:
         return not self._plans.empty() or any(s.state is not SlotState.INCLUDED for s in live)
 
 
-def _calm_collector() -> None:
+@contextmanager
+def _rare_collections() -> Iterator[None]:
     """Keep garbage collection out of the blocks: what start-up made stays, and new garbage is rare."""
+    usual = gc.get_threshold()
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()

@@ -36,8 +36,9 @@ async def inspect_chain(config: Config, url: str, sender: Address | None) -> Pre
     Raises  EndpointDown, InvalidData naming the endpoint; Misconfigured for another chain or a contract that is not
             there; GateClosed when the key may not trade with the contract.
     """
-    rpc = await JsonRpc.connect(url)
+    rpc: JsonRpc | None = None
     try:
+        rpc = await JsonRpc.connect(url)
         return await _inspect(rpc, config, sender)
     except (DecodeError, RpcRefused) as error:
         raise InvalidData(
@@ -47,7 +48,8 @@ async def inspect_chain(config: Config, url: str, sender: Address | None) -> Pre
     except Unavailable as error:
         raise type(error)(f"{error}; check `chain.rpc_ws` and that the node is up") from error
     finally:
-        rpc.close()
+        if rpc is not None:
+            rpc.close()
 
 
 async def _inspect(rpc: JsonRpc, config: Config, sender: Address | None) -> Preflight:
@@ -60,13 +62,20 @@ async def _inspect(rpc: JsonRpc, config: Config, sender: Address | None) -> Pref
     contract = to_address(config.contract.address)
     if await rpc.request(str, "eth_getCode", hex_of(contract), "latest") == "0x":
         raise Misconfigured(
-            f"`contract.address` {hex_of(contract)} holds no code on chain {chain_id}"
+            f"`contract.address` {hex_of(contract)} holds no code on chain {chain_id}; "
+            "deploy the contract, or correct the address"
         )
-    owner = Address(_bytes(await _view(rpc, contract, "owner()", "address")))
-    lender = _bytes(await _view(rpc, contract, "lender()", "address"))
+    try:
+        owner = Address(_bytes(await _view(rpc, contract, "owner()", "address")))
+        lender = _bytes(await _view(rpc, contract, "lender()", "address"))
+        premium = await _view(rpc, lender, "FLASHLOAN_PREMIUM_TOTAL()", "uint128")
+    except (DecodeError, RpcRefused) as error:
+        raise Misconfigured(
+            f"`contract.address` {hex_of(contract)} is not an arbitrage contract with a lender ({error}); "
+            "correct the address"
+        ) from error
     if lender != to_address(config.contract.lender):
         raise Misconfigured(f"`contract.lender` differs from the contract's own, {hex_of(lender)}")
-    premium = await _view(rpc, lender, "FLASHLOAN_PREMIUM_TOTAL()", "uint128")
     assert isinstance(premium, int)
     if sender is not None and sender != owner:
         raise GateClosed(

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from alphapulse.errors import DecodeError, Misconfigured, RpcRefused
 from alphapulse.evm.rpc import JsonRpc
-from alphapulse.node.config import Config, to_address
+from alphapulse.node.config import Config, TokenSection, to_address
 from alphapulse.node.preflight import balance_of
 from alphapulse.portfolio.ledger import Balances
 from alphapulse.primitives.address import hex_of
@@ -33,19 +34,28 @@ class Difference:
 async def read_balances(url: str, config: Config, sender: bytes) -> ChainBalances:
     """Return what the chain shows now.
 
-    Raises  Unavailable when the node does not answer.
+    Raises  Unavailable when the node does not answer; Misconfigured for a token that is none.
     """
     rpc = await JsonRpc.connect(url)
     try:
         recipient = to_address(config.contract.recipient)
         tokens = {
-            token.symbol: await balance_of(rpc, to_address(token.address), recipient)
-            for token in config.tokens
+            token.symbol: await _token_balance(rpc, token, recipient) for token in config.tokens
         }
         native = int(await rpc.request(str, "eth_getBalance", hex_of(sender), "latest"), 16)
     finally:
         rpc.close()
     return ChainBalances(tokens, native)
+
+
+async def _token_balance(rpc: JsonRpc, token: TokenSection, recipient: bytes) -> int:
+    try:
+        return await balance_of(rpc, to_address(token.address), recipient)
+    except (DecodeError, RpcRefused) as error:
+        raise Misconfigured(
+            f"`tokens`: `{token.symbol}` at {token.address} does not tell a balance ({error}); "
+            "correct its address"
+        ) from error
 
 
 def differences(

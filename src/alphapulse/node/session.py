@@ -1,6 +1,7 @@
 """One run of a node from its configuration to its account, with the dashboard beside it where it is wanted."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -9,14 +10,17 @@ from pathlib import Path
 
 from alphapulse.dashboard.api import create_app, serve_dashboard
 from alphapulse.dashboard.pages import Facts
-from alphapulse.errors import GateClosed, Misconfigured
+from alphapulse.errors import GateClosed, InvalidData, Misconfigured, RpcRefused, Unavailable
 from alphapulse.execution.wallet import Wallet
 from alphapulse.node.config import Config, resolve_secret
 from alphapulse.node.devnet_config import DEVNET_CHAIN_ID
 from alphapulse.node.embedded import EmbeddedNode
-from alphapulse.node.reconcile import differences, read_balances
+from alphapulse.node.reconcile import ChainBalances, Difference, differences, read_balances
 from alphapulse.node.summary import summary_of
 from alphapulse.node.wiring import rpc_url
+from alphapulse.observability.log import Event, log_event
+from alphapulse.portfolio.ledger import Balances
+from alphapulse.portfolio.reports import summarise
 from alphapulse.primitives.secret import Secret
 from alphapulse.protocol.execution import ExecutionReason
 
@@ -72,8 +76,11 @@ async def run_session(
     archive_root: Path,
     stop: asyncio.Event,
     on_start: OnStart,
+    resume: bool = False,
 ) -> dict[str, object]:
-    """Run until `stop`, settle, reconcile, close the archive, and return the account of the run.
+    """Run until `stop`, settle, close the archive, reconcile, and return the account of the run.
+
+    `resume` lifts a stop that an earlier run left.
 
     Raises  what the start of a node raises.
     """
@@ -83,9 +90,12 @@ async def run_session(
         AsyncExitStack() as stack,
     ):
         began_ns = time.monotonic_ns()
+        if resume:
+            node.resume()
+        await node.start()
         operator = node.preflight.facts.operator
         before = await read_balances(url, config, operator)
-        booked_before = node.portfolio.balances()
+        booked_before, sums_before = node.portfolio.balances(), summarise(node.portfolio.ledger)
         page = None
         if config.dashboard.enabled:
             facts = Facts(
@@ -99,12 +109,32 @@ async def run_session(
             page = await stack.enter_async_context(server)
         on_start(node, page)
         await node.run(stop)
-        after = await read_balances(url, config, operator)
-        moved = differences(config, before, after, booked_before, node.portfolio.balances())
         node.close_archive()
+        moved: tuple[Difference, ...] | None = ()
+        if node.is_live:
+            moved = await _moved(url, config, node, before, booked_before)
         return summary_of(
             node,
+            sums_before,
             archive=archive_root,
-            differences=moved if node.is_live else (),
+            differences=moved,
             elapsed_ns=time.monotonic_ns() - began_ns,
         )
+
+
+async def _moved(
+    url: str, config: Config, node: EmbeddedNode, before: ChainBalances, booked_before: Balances
+) -> tuple[Difference, ...] | None:
+    """Return where books and chain differ; None where the chain does not answer any more."""
+    try:
+        after = await read_balances(url, config, node.preflight.facts.operator)
+    except (Unavailable, InvalidData, RpcRefused):
+        return None
+    found = differences(config, before, after, booked_before, node.portfolio.balances())
+    if found:
+        log_event(
+            Event.BALANCES_DIFFER,
+            level=logging.ERROR,
+            assets=[row.asset for row in found],
+        )
+    return found

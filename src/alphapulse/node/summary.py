@@ -5,7 +5,7 @@ from pathlib import Path
 from alphapulse.node.embedded import EmbeddedNode
 from alphapulse.node.reconcile import Difference
 from alphapulse.observability.latency import LatencyRecorder
-from alphapulse.portfolio.reports import summarise
+from alphapulse.portfolio.reports import Summary, summarise
 from alphapulse.primitives.units import cut_toward_zero
 from alphapulse.strategies.flash_arbitrage.outcome import Outcome
 
@@ -15,15 +15,28 @@ Json = dict[str, object]
 
 
 def summary_of(
-    node: EmbeddedNode, *, archive: Path, differences: tuple[Difference, ...], elapsed_ns: int
+    node: EmbeddedNode,
+    before: Summary,
+    *,
+    archive: Path,
+    differences: tuple[Difference, ...] | None,
+    elapsed_ns: int,
 ) -> Json:
-    """Return the account of a finished run."""
+    """Return the account of a finished run; `before` is what the books held when it began.
+
+    `differences` is None where the chain could not be asked at the end.
+    """
     collected = node.collector.statistics()
     funnel = node.strategy.statistics().funnel
     sent = node.executor.statistics()
     settled = node.settlements.statistics()
     books = summarise(node.portfolio.ledger)
     symbols = {token.address.lower(): token.symbol for token in node.config.tokens}
+    earned = [
+        (symbols.get(token, token), predicted, realised)
+        for token, predicted, realised in _earned(before, books)
+    ]
+    usd_e8 = books.realised_usd_e8 - before.realised_usd_e8
     rejected = {
         name: count
         for name, count in funnel.outcomes.items()
@@ -51,21 +64,21 @@ def summary_of(
             "below_min_profit": settled.below_min,
         },
         "profit": {
-            "predicted": {symbols[row.token]: row.predicted for row in books.tokens},
-            "realised": {symbols[row.token]: row.realised for row in books.tokens},
-            "usd_e8": books.realised_usd_e8,
-            "usd": _usd(books.realised_usd_e8),
+            "predicted": {name: predicted for name, predicted, _ in earned},
+            "realised": {name: realised for name, _, realised in earned},
+            "usd_e8": usd_e8,
+            "usd": _usd(usd_e8),
         },
-        "gas_used": books.gas_used,
-        "gas_cost_wei": sum(row.cost for row in books.gas),
+        "gas_used": books.gas_used - before.gas_used,
+        "gas_cost_wei": sum(row.cost for row in books.gas) - sum(row.cost for row in before.gas),
         "latency_us": {
             "frame_to_plan": _percentiles(node.latency.frame_to_plan),
             "frame_to_submitted": _percentiles(node.latency.frame_to_submitted),
         },
-        "books_equal_chain": not differences,
+        "books_equal_chain": None if differences is None else not differences,
         "differences": [
             {"asset": row.asset, "booked": row.booked, "on_chain": row.on_chain}
-            for row in differences
+            for row in differences or ()
         ],
         "collector": {
             "reconnects": collected.reconnects,
@@ -78,6 +91,19 @@ def summary_of(
         "decisions": node.decider.digest.count,
         "digest": node.decider.digest.hexdigest(),
     }
+
+
+def _earned(before: Summary, after: Summary) -> list[tuple[str, int, int]]:
+    """Return (token, predicted, realised) for each token that moved between two states of the books."""
+    start = {row.token: row for row in before.tokens}
+    rows = []
+    for row in after.tokens:
+        base = start.get(row.token)
+        if base is None:
+            rows.append((row.token, row.predicted, row.realised))
+        elif row != base:
+            rows.append((row.token, row.predicted - base.predicted, row.realised - base.realised))
+    return rows
 
 
 def _percentiles(recorder: LatencyRecorder) -> Json:

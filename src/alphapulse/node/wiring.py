@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from alphapulse.collectors.evm.config import EvmCollectorConfig, PoolConfig, TokenConfig
-from alphapulse.node.config import Config, resolve_secret, to_address, venue_number
+from alphapulse.errors import Misconfigured
+from alphapulse.node.config import (
+    REFERENCES,
+    Config,
+    resolve_secret,
+    to_address,
+    venue_number,
+)
 from alphapulse.primitives.address import Address
 from alphapulse.strategies.flash_arbitrage.config import BorrowableToken, FlashArbitrageConfig
 
@@ -24,11 +31,19 @@ class ChainFacts:
 
 
 def rpc_url(config: Config, environment: Mapping[str, str]) -> str:
-    """Return the endpoint's URL, resolved where it is a reference."""
+    """Return the endpoint's URL, resolved where it is a reference.
+
+    Raises  Misconfigured naming the reference, never what it holds.
+    """
     reference = config.chain.rpc_ws
-    if reference.startswith("ws"):
+    if not reference.startswith(REFERENCES):
         return reference
-    return resolve_secret(reference, environment, "chain.rpc_ws")
+    url = resolve_secret(reference, environment, "chain.rpc_ws").strip()
+    if not url.startswith(("ws://", "wss://")):
+        raise Misconfigured(
+            f"`chain.rpc_ws`: `{reference}` must hold a URL that begins with `ws://` or `wss://`"
+        )
+    return url
 
 
 def collector_config(config: Config, url: str) -> EvmCollectorConfig:
