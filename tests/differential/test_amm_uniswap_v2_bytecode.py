@@ -6,10 +6,10 @@ Oracle: @uniswap/v2-core UniswapV2Pair run in an EVM. Covers: M6, M10, M13, M14.
 import random
 
 import pytest
-from support.amm_evm import Chain, V2Contract, seed_of_run
 
 from alphapulse.amm import uniswap_v2
 from alphapulse.errors import InsufficientLiquidity
+from support.amm_evm import Chain, V2Contract, seed_of_run
 
 FEE_PIPS = 3000
 SWAPS_PER_PAIR = 2600
@@ -27,7 +27,9 @@ def test_answers_equal_the_deployed_pair(reserves: tuple[int, int]) -> None:
         reserve_in, reserve_out = state if zero_for_one else state[::-1]
         token = chain.token0 if zero_for_one else chain.token1
         if rng.random() < 0.5:
-            sent = rng.choice([rng.randrange(1, 4), int(reserve_in * 10 ** rng.uniform(-6, 0.5)) + 1])
+            sent = rng.choice(
+                [rng.randrange(1, 4), int(reserve_in * 10 ** rng.uniform(-6, 0.5)) + 1]
+            )
             try:
                 paid = uniswap_v2.amount_out(sent, reserve_in, reserve_out, FEE_PIPS)
             except InsufficientLiquidity:

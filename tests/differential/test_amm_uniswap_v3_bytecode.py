@@ -6,7 +6,6 @@ Oracle: @uniswap/v3-core UniswapV3Pool run in an EVM. Covers: M1, M2, M4, M5, M1
 import random
 
 import pytest
-from support.amm_evm import Asked, Chain, V3Contract, seed_of_run
 
 from alphapulse.amm.pool import V3Pool
 from alphapulse.amm.uniswap_v3.pool import SwapResult, V3State, limit_of, swap
@@ -17,6 +16,7 @@ from alphapulse.amm.uniswap_v3.tick_math import (
     tick_at_sqrt_ratio,
 )
 from alphapulse.errors import InsufficientLiquidity, PoolNotTradeable, ValueOutOfRange
+from support.amm_evm import Asked, Chain, V3Contract, seed_of_run
 
 # (fee, spacing), centre of the liquidity, half width of the positions in spacings, depth in bits.
 POOLS = [
@@ -142,7 +142,9 @@ def test_loop_and_curve_equal_the_deployed_pool(shape: tuple[int, int, int, int,
             zero_for_one = not zero_for_one
         drain = drains[zero_for_one]
         assert drain is not None
-        whole = max(drain.amount0, drain.amount1) if exact_in else -min(drain.amount0, drain.amount1)
+        whole = (
+            max(drain.amount0, drain.amount1) if exact_in else -min(drain.amount0, drain.amount1)
+        )
         if rng.random() < 0.25:
             amount = boundary_amount(rng, state, zero_for_one, exact_in)
         else:
@@ -152,9 +154,9 @@ def test_loop_and_curve_equal_the_deployed_pool(shape: tuple[int, int, int, int,
         answer = contract.ask(zero_for_one, amount, limit)
         assert isinstance(answer, Asked), answer
         mine = swap(state, zero_for_one, amount, limit)
-        assert Asked(mine.amount0, mine.amount1, mine.sqrt_price_x96, mine.tick, mine.liquidity) == (
-            answer
-        ), (zero_for_one, amount, limit, state)
+        assert Asked(
+            mine.amount0, mine.amount1, mine.sqrt_price_x96, mine.tick, mine.liquidity
+        ) == (answer), (zero_for_one, amount, limit, state)
         if limit == limit_of(zero_for_one=zero_for_one):
             compare_curve(pool, answer, zero_for_one, amount, mine.ticks_crossed)
         if number % EXECUTE_EVERY == EXECUTE_EVERY - 1:
@@ -216,7 +218,14 @@ def test_tick_of_a_price_equals_the_deployed_pool() -> None:
     """A pool initialised at a price stores the tick that the contract derives from it."""
     rng = random.Random(seed_of_run())
     chain = Chain()
-    for tick in (MIN_TICK, -1, 0, 1, MAX_TICK - 1, *(rng.randrange(MIN_TICK, MAX_TICK) for _ in range(20))):
+    for tick in (
+        MIN_TICK,
+        -1,
+        0,
+        1,
+        MAX_TICK - 1,
+        *(rng.randrange(MIN_TICK, MAX_TICK) for _ in range(20)),
+    ):
         for nudge in (0, -1, 1):
             price = sqrt_ratio_at_tick(tick) + nudge
             if price < sqrt_ratio_at_tick(MIN_TICK):

@@ -153,10 +153,13 @@ class Chain:
         self.evm.set_balance(OWNER, 10**24)
         runtime = _receiver()
         size = len(runtime).to_bytes(2, "big")
-        self.receiver = self.evm.deploy(OWNER, b"\x61" + size + b"\x80\x60\x0a\x3d\x39\x3d\xf3" + runtime)
+        self.receiver = self.evm.deploy(
+            OWNER, b"\x61" + size + b"\x80\x60\x0a\x3d\x39\x3d\xf3" + runtime
+        )
         erc20 = creation_code("@uniswap/v2-core/build/ERC20.json")
         tokens = sorted(
-            (self.evm.deploy(OWNER, erc20 + word(2**255)) for _ in range(2)), key=lambda at: int(at, 16)
+            (self.evm.deploy(OWNER, erc20 + word(2**255)) for _ in range(2)),
+            key=lambda at: int(at, 16),
         )
         self.token0, self.token1 = tokens
         for token in tokens:
@@ -200,7 +203,9 @@ class V3Contract:
         return success
 
     def burn(self, lower: int, upper: int, liquidity: int) -> bool:
-        data = selector("burn(int24,int24,uint128)") + b"".join(map(word, (lower, upper, liquidity)))
+        data = selector("burn(int24,int24,uint128)") + b"".join(
+            map(word, (lower, upper, liquidity))
+        )
         return self.chain.forward(self.address, data)[0]
 
     def _swap(self, zero_for_one: bool, amount: int, limit: int, data: bytes) -> tuple[bool, bytes]:

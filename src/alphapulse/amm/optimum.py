@@ -11,8 +11,8 @@ from math import isqrt
 from typing import NamedTuple
 
 from alphapulse.amm.pool import PoolQuoter
+from alphapulse.amm.segment import Segment
 from alphapulse.amm.uniswap_v3.full_math import div_floor, div_up, mul_div
-from alphapulse.amm.uniswap_v3.swap_curve import Segment
 
 __all__ = ["BPS", "Hop", "Optimum", "caps_of", "excess_x128", "locate"]
 

@@ -12,9 +12,10 @@ from math import log
 from typing import Protocol
 
 from alphapulse.amm import uniswap_v2
+from alphapulse.amm.segment import Segment
 from alphapulse.amm.uniswap_v3.full_math import PIPS, div_floor, div_up, require_uint
 from alphapulse.amm.uniswap_v3.pool import V3State
-from alphapulse.amm.uniswap_v3.swap_curve import Segment, SwapCurve
+from alphapulse.amm.uniswap_v3.swap_curve import SwapCurve
 from alphapulse.amm.uniswap_v3.tick_map import TickMap
 from alphapulse.amm.uniswap_v3.tick_math import MAX_TICK, MIN_TICK
 from alphapulse.errors import PoolNotTradeable, StateConflict, ValueOutOfRange
@@ -39,7 +40,7 @@ class PoolQuoter(Protocol):
         ...
 
     def least_amount_in(self, amount_out: int, zero_for_one: bool) -> int:
-        """Return an input that buys at least the output, least but for the pool's own rounding."""
+        """Return the least exact input that buys at least the output."""
         ...
 
     def ticks_crossed(self, amount_in: int, zero_for_one: bool) -> int:
@@ -337,8 +338,8 @@ class V3Pool:
         return self._curves[zero_for_one].amount_in(amount_out)
 
     def least_amount_in(self, amount_out: int, zero_for_one: bool) -> int:
-        """Return what the pool asks: rounding up every part makes it the least, give or take one."""
-        return self._curves[zero_for_one].amount_in(amount_out)
+        """Return the least input that buys the output; see `SwapCurve.least_amount_in`."""
+        return self._curves[zero_for_one].least_amount_in(amount_out)
 
     def ticks_crossed(self, amount_in: int, zero_for_one: bool) -> int:
         """Return the crossings of an exact input; see `SwapCurve.ticks_crossed`."""

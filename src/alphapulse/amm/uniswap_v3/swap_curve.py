@@ -10,10 +10,16 @@ Steps without liquidity move no amounts, so the curve leaps from one initialised
 from bisect import bisect_left
 from typing import NamedTuple
 
+from alphapulse.amm.segment import Segment
 from alphapulse.amm.uniswap_v3.full_math import PIPS, div_floor
 from alphapulse.amm.uniswap_v3.liquidity_math import add_delta
 from alphapulse.amm.uniswap_v3.pool import limit_of
-from alphapulse.amm.uniswap_v3.swap_math import compute_swap_step, full_step, partial_exact_in
+from alphapulse.amm.uniswap_v3.swap_math import (
+    compute_swap_step,
+    full_step,
+    least_partial_in,
+    partial_exact_in,
+)
 from alphapulse.amm.uniswap_v3.tick_map import TickMap
 from alphapulse.amm.uniswap_v3.tick_math import (
     MAX_TICK,
@@ -27,7 +33,7 @@ from alphapulse.errors import (
     ValueOutOfRange,
 )
 
-__all__ = ["CurveSwap", "Segment", "SwapCurve"]
+__all__ = ["CurveSwap", "SwapCurve"]
 
 # How many stops the price may leap over before the sums are forgotten instead of extended.
 LEAP_STOPS_MAX = 64
@@ -40,22 +46,6 @@ class CurveSwap(NamedTuple):
     amount_out: int
     sqrt_price_x96: int
     ticks_crossed: int
-
-
-class Segment(NamedTuple):
-    """A stretch of the curve with constant liquidity, as a Moebius map of the input beyond its start.
-
-    For amount_in in start_in..end_in the pool pays at most
-    start_out + gain * z / (slope * z + base) with z = amount_in - start_in, and, but for rounding,
-    exactly that.
-    """
-
-    start_in: int
-    end_in: int
-    start_out: int
-    gain: int
-    slope: int
-    base: int
 
 
 class SwapCurve:
@@ -193,6 +183,42 @@ class SwapCurve:
         if taken.amount_out != amount_out:
             raise self._end(f"`amount_out` {amount_out}")
         return taken.amount_in
+
+    def least_amount_in(self, amount_out: int) -> int:
+        """Return the least exact input that pays at least an output; it never exceeds amount_in.
+
+        Units   smallest units.
+        Range   amount_out > 0.
+        Raises  as amount_in.
+        Source  the inverse of amount_out, step by step.
+        """
+        if amount_out <= 0:
+            raise ValueOutOfRange(f"`amount_out` must be positive, was {amount_out}")
+        first = self._first if self._first >= 0 else self._renew()
+        beyond = amount_out - self._first_out
+        if beyond <= 0:
+            return least_partial_in(
+                self._price, self._stops[first], self._liquidity, amount_out, self._fee_pips
+            )
+        sum_out = self._sum_out
+        wanted = beyond + sum_out[first]
+        while sum_out[-1] < wanted:
+            if not self._extend():
+                raise self._end(f"`amount_out` {amount_out}")
+        index = bisect_left(sum_out, wanted, first)
+        before = index - 1
+        return (
+            self._first_in
+            + self._sum_in[before]
+            - self._sum_in[first]
+            + least_partial_in(
+                self._stops[before],
+                self._stops[index],
+                self._liquidities[index],
+                wanted - sum_out[before],
+                self._fee_pips,
+            )
+        )
 
     def ticks_crossed(self, amount_in: int) -> int:
         """Return how many initialised ticks an exact input crosses.

@@ -8,7 +8,7 @@ from alphapulse.amm.uniswap_v3.sqrt_price_math import (
     next_sqrt_price_from_output,
 )
 
-__all__ = ["compute_swap_step", "full_step", "partial_exact_in"]
+__all__ = ["compute_swap_step", "full_step", "least_partial_in", "partial_exact_in"]
 
 
 def compute_swap_step(
@@ -84,6 +84,30 @@ def partial_exact_in(
     if zero_for_one:
         return next_x96, liquidity * (sqrt_price_x96 - next_x96) >> 96
     return next_x96, amount0_delta(sqrt_price_x96, next_x96, liquidity, round_up=False)
+
+
+def least_partial_in(
+    sqrt_price_x96: int, target_x96: int, liquidity: int, amount_out: int, fee_pips: int
+) -> int:
+    """Return the least exact input, fee included, that pays an output inside one step.
+
+    Units   Q64.96; amounts in smallest units; fee_pips is 1e-6.
+    Range   liquidity > 0; 0 < amount_out <= the second number of full_step.
+    Raises  nothing.
+    Source  compute_swap_step. An exact output that equals a step's whole output runs to the target;
+            an input may stop at the first price that pays as much.
+    """
+    zero_for_one = sqrt_price_x96 >= target_x96
+    next_x96 = next_sqrt_price_from_output(
+        sqrt_price_x96, liquidity, amount_out, zero_for_one=zero_for_one
+    )
+    if zero_for_one:
+        next_x96 = max(next_x96, target_x96)
+        taken = amount0_delta(next_x96, sqrt_price_x96, liquidity, round_up=True)
+    else:
+        next_x96 = min(next_x96, target_x96)
+        taken = amount1_delta(sqrt_price_x96, next_x96, liquidity, round_up=True)
+    return taken + mul_div_up(taken, fee_pips, PIPS - fee_pips)
 
 
 def _amounts(sqrt_price_x96: int, next_x96: int, liquidity: int) -> tuple[int, int]:
