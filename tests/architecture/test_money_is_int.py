@@ -6,9 +6,8 @@ from support.source import Module, functions, modules
 
 # Floats that no amount comes from: the log-rate screen, whose margin is tested, and its tables.
 FLOAT_SCREENS = {
-    "amm/pool.py": {"log_rate", "_log_rate"},
-    "market/graph.py": None,
-    "strategies/flash_arbitrage/search.py": None,
+    "amm/screen.py": None,
+    "market/screen.py": None,
 }
 # Integer arithmetic of the EVM itself, where // is the operation that is specified.
 FLOOR_DIVISION_HOMES = ("amm/", "primitives/units.py", "evm/", "protocol/")
