@@ -6,11 +6,13 @@ Covers: C6, C7, C8.
 
 import json
 import shutil
+from itertools import pairwise
 
 import pytest
 
 from alphapulse.evm.hashing import keccak256
 from alphapulse.evm.huff.artifact import artifact_text, manifest_text
+from alphapulse.evm.huff.opcodes import OPCODES, PUSH0
 from support.contract_forge import (
     ARTIFACTS,
     CACHE,
@@ -96,6 +98,29 @@ def test_a_rebuild_reproduces_artifact_and_manifest() -> None:
     assert set(contract.files) == set(texts), "every source is part of the contract"
     assert artifact_text(contract) == (ARTIFACTS / "FlashArbitrage.json").read_text()
     assert manifest_text(contract, texts) == (ARTIFACTS / "manifest.json").read_text()
+
+
+def test_every_jump_of_the_code_goes_to_a_target() -> None:
+    """Each jump follows the push of its address, and a jumpdest stands there."""
+    code = compiled(source_texts()).runtime_code
+    instructions: dict[int, tuple[int, int]] = {}
+    offset = 0
+    while offset < len(code):
+        width = code[offset] - PUSH0 if PUSH0 < code[offset] <= PUSH0 + 32 else 0
+        value = int.from_bytes(code[offset + 1 : offset + 1 + width], "big")
+        instructions[offset] = (code[offset], value)
+        offset += 1 + width
+    assert offset == len(code)
+    jump, jumpi, jumpdest = (OPCODES[name].byte for name in ("jump", "jumpi", "jumpdest"))
+    ordered = list(instructions.values())
+    targets = set()
+    for before, (opcode, _) in pairwise(ordered):
+        if opcode in {jump, jumpi}:
+            assert before[0] == PUSH0 + 2
+            assert instructions[before[1]][0] == jumpdest
+            targets.add(before[1])
+    labels = {place for place, (opcode, _) in instructions.items() if opcode == jumpdest}
+    assert targets == labels, "and no label is unused"
 
 
 def test_hashes_of_the_artifact_are_those_of_its_code() -> None:
