@@ -74,6 +74,13 @@ class Chain:
         """Return a token balance at the head."""
         return (await self.call(token, ["uint256"], "balanceOf(address)", account))[0]
 
+    async def mine(self) -> None:
+        """Mine one block, a second after the one before, as a live chain does: pools write time into their state."""
+        head = await self.devnet.rpc.request(dict, "eth_getBlockByNumber", "latest", False)
+        later = hex(int(head["timestamp"], 16) + 1)
+        await self.devnet.rpc.request(object, "evm_setNextBlockTimestamp", later)
+        await self.devnet.mine()
+
     async def push(self, leg: Leg, amount_in: int) -> None:
         """Let a trader sell so much to a pool, and mine it."""
         pool, zero_for_one = leg
@@ -87,7 +94,7 @@ class Chain:
             "gas": hex(3_000_000),
         }
         sent = await self.devnet.rpc.request(str, "eth_sendTransaction", request)
-        await self.devnet.mine()
+        await self.mine()
         receipt = await self.devnet.rpc.request(dict, "eth_getTransactionReceipt", sent)
         assert receipt["status"] == "0x1"
 
@@ -225,7 +232,7 @@ class Desk:
     async def block(self, *, mine: bool = True) -> None:
         """Mine a block and tell the executor."""
         if mine:
-            await self.chain.devnet.mine()
+            await self.chain.mine()
         await self.executor.on_block(*await self.chain.head())
 
     def results(self) -> list[ExecutionResult]:

@@ -20,7 +20,7 @@ from alphapulse.errors import (
 )
 from alphapulse.execution.client import ChainClient
 from alphapulse.execution.gate import Gate, Mode
-from alphapulse.execution.nonce import NonceLedger, SlotState
+from alphapulse.execution.nonce import NonceLedger
 from alphapulse.execution.plan import Plan
 from alphapulse.execution.results import not_submitted_result
 from alphapulse.execution.reverts import ErrorTable
@@ -109,7 +109,7 @@ class FlashExecutor:
         self._reporter.counters.plans += 1
         simulated = self._gate.mode is not Mode.LIVE
         try:
-            self._gate.check(plan, self._committed_wei())
+            self._gate.check(plan, self._ledger.committed_wei() if self._ledger is not None else 0)
         except GateClosed as error:
             self._reporter.counters.stopped_by_gate += 1
             self._tell_not_submitted(plan, ExecutionReason(error.reason), simulated=simulated)
@@ -193,15 +193,6 @@ class FlashExecutor:
             await tracker.chase(view, block, base_fee_per_gas)
         except (Unavailable, InvalidData, RpcRefused):
             self._reporter.counters.failed_polls += 1
-
-    def _committed_wei(self) -> int:
-        if self._ledger is None:
-            return 0
-        return sum(
-            max((item.gas_limit * item.max_fee_per_gas for item in slot.candidates), default=0)
-            for slot in self._ledger.live()
-            if slot.state is not SlotState.INCLUDED
-        )
 
     def _on_head(self, block: int) -> None:
         self._head = max(self._head, block)

@@ -75,7 +75,9 @@ class Gate:
         self._stops: dict[int, StopAction] = {}
         for strategy_id, action in store.rows("SELECT strategy_id, action FROM trading_state"):
             if not isinstance(strategy_id, int) or not isinstance(action, int):
-                raise DecodeError("bad_value", 0, "the stored trading state is not made of numbers")
+                raise DecodeError(
+                    "bad_value", 0, f"`{store.path}` holds a trading state that is no number"
+                )
             self._stops[strategy_id] = StopAction(action)
 
     def on_message(self, message: Message, now_ns: int) -> None:

@@ -124,6 +124,7 @@ class NonceLedger:
         "_pool_nonce",
         "_slots",
         "_store",
+        "_waiting",
         "chain_id",
         "sender",
     )
@@ -135,7 +136,8 @@ class NonceLedger:
         self.chain_id = chain_id
         self.sender = sender
         self._lock = _lock(lock_directory, chain_id, sender)
-        self._slots: dict[int, Slot] = {}
+        self._slots: dict[int, Slot] = {}  # ascending: a new nonce is above all others
+        self._waiting: dict[int, Slot] = {}  # those of them that no block holds
         self._chain_nonce = 0
         self._pool_nonce = 0
         self._foreign: int | None = None
@@ -189,12 +191,17 @@ class NonceLedger:
             raise NonceConflict(
                 f"nonce {missing[0]} of `{hex_of(self.sender)}` is missing below a live one: fill it or wait"
             )
-        for slot in self.live():
-            if slot.state is SlotState.EXPIRED and len(slot.candidates) < MAX_CANDIDATES:
-                return slot.nonce
-        waiting = sum(slot.state is not SlotState.INCLUDED for slot in self._slots.values())
-        if waiting >= MAX_LIVE_SLOTS:
-            raise LimitExceeded(f"{waiting} nonces are waiting, at most {MAX_LIVE_SLOTS}")
+        expired = [
+            slot.nonce
+            for slot in self._waiting.values()
+            if slot.state is SlotState.EXPIRED and len(slot.candidates) < MAX_CANDIDATES
+        ]
+        if expired:
+            return min(expired)
+        if len(self._waiting) >= MAX_LIVE_SLOTS:
+            raise LimitExceeded(
+                f"{len(self._waiting)} nonces are waiting, at most {MAX_LIVE_SLOTS}"
+            )
         nonce = self._next
         self._write(Slot(nonce, SlotState.RESERVED, block), durable=False)
         self._next = nonce + 1
@@ -305,7 +312,14 @@ class NonceLedger:
 
     def live(self) -> tuple[Slot, ...]:
         """Return the slots that are neither free nor final, by nonce."""
-        return tuple(self._slots[nonce] for nonce in sorted(self._slots))
+        return tuple(self._slots.values())
+
+    def committed_wei(self) -> int:
+        """Return what the waiting slots may cost at most, each by its dearest candidate."""
+        return sum(
+            max((item.gas_limit * item.max_fee_per_gas for item in slot.candidates), default=0)
+            for slot in self._waiting.values()
+        )
 
     def missing(self) -> tuple[int, ...]:
         """Return the nonces between the chain's next one and ours that no slot holds."""
@@ -344,7 +358,7 @@ class NonceLedger:
                 dict(zip(_SLOT_COLUMNS, row, strict=True)), type=Slot, strict=False
             )
             slot = msgspec.structs.replace(slot, candidates=self._load_candidates(slot.nonce))
-            self._slots[slot.nonce] = slot
+            self._keep(slot)
         self._next = max(self._settled(), 0, *(nonce + 1 for nonce in self._slots))
         for slot in reversed(self.live()):
             if slot.state is SlotState.SIGNED:
@@ -409,10 +423,18 @@ class NonceLedger:
                         candidate.gas_limit,
                     ),
                 )
+        self._keep(slot)
+
+    def _keep(self, slot: Slot) -> None:
         if slot.state in _TERMINAL:
             self._slots.pop(slot.nonce, None)
+            self._waiting.pop(slot.nonce, None)
+            return
+        self._slots[slot.nonce] = slot
+        if slot.state is SlotState.INCLUDED:
+            self._waiting.pop(slot.nonce, None)
         else:
-            self._slots[slot.nonce] = slot
+            self._waiting[slot.nonce] = slot
 
 
 _SLOT_COLUMNS = (

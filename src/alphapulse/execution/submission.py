@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from alphapulse.errors import EndpointDown, OutcomeUnknown, RpcRefused
+from alphapulse.errors import EndpointDown, OutcomeUnknown, RpcRefused, ValueOutOfRange
 from alphapulse.evm.transaction import UnsignedTransaction
 from alphapulse.execution.client import ChainClient, Refusal, refusal_of
 from alphapulse.execution.gas import TRANSACTION_GAS, base_fee_bound, raised_fee
@@ -159,12 +159,11 @@ class Submitter:
                 value=0,
                 data=plan.calldata,
             )
-            signed = self._wallet.sign(transaction)
-        except BaseException:
+        except ValueOutOfRange:
             self._ledger.free(nonce)
             raise
+        signed = self._wallet.sign(transaction)
         candidate = self._ledger.sign(nonce, transaction, signed, plan, block)
-        self._ledger.pending(nonce, block)
         return await self._send_plan(plan, nonce, candidate, began_ns)
 
     async def cancel(self, slot: Slot, block: int, base_fee_per_gas: int) -> None:
@@ -202,6 +201,7 @@ class Submitter:
         now_ns = self._reporter.clock_ns()
         self._reporter.counters.latencies_ns.append(now_ns - began_ns)
         self._reporter.counters.times.append((plan.signal_id, now_ns))
+        self._ledger.pending(nonce, self._ledger.slot(nonce).since_block)
         self._reporter.publish(started(plan, _offer(nonce, candidate), now_ns))
         try:
             await sending

@@ -79,6 +79,9 @@ class Tracker:
 
         Raises  Unavailable, InvalidData or RpcRefused as the node fails; nothing is concluded then.
         """
+        for slot in self._ledger.live():
+            if slot.state is SlotState.SIGNED and slot.since_block < block:
+                self._ledger.pending(slot.nonce, slot.since_block)
         asked = [
             (slot.nonce, candidate)
             for slot in self._ledger.live()

@@ -536,6 +536,20 @@ def test_a_restart_between_signing_and_the_answer_repeats_nothing(
     asyncio.run(whole())
 
 
+def test_an_execution_cancelled_while_sending_is_still_followed(walk):
+    async def body(desk, node):
+        task = asyncio.ensure_future(desk.executor.execute(make_plan()))
+        await asyncio.sleep(0)
+        assert desk.states() == {0: SlotState.SIGNED}
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await desk.block()
+        (result,) = desk.results()
+        assert result.status == ExecutionStatus.SUCCEEDED
+
+    walk(body)
+
+
 def test_many_plans_at_once_take_consecutive_nonces(walk):
     async def body(desk, node):
         plans = [make_plan(signal_id=number) for number in range(1, 21)]
