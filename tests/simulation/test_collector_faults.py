@@ -6,7 +6,7 @@ import time
 import msgspec
 import pytest
 
-from alphapulse.collectors.evm.collector import EvmCollector
+from alphapulse.collectors.evm.collector import INBOX_LIMIT, EvmCollector
 from alphapulse.collectors.evm.fake_node import FakeNode
 from alphapulse.collectors.evm.fake_pools import FakePool
 from alphapulse.errors import EndpointDown, InvalidData, Misconfigured
@@ -559,6 +559,26 @@ def test_silence_counts_as_loss():
                 await said.until(lambda: said.collector.statistics().connections >= 2)
                 stale = said.invalidations(InvalidationAction.STALE)
                 assert stale[0].reason == InvalidationReason.STALENESS
+
+    run(scenario)
+
+
+def test_a_flood_while_a_block_is_fetched_is_a_loss_and_loses_nothing():
+    """Covers: E10."""
+
+    async def scenario():
+        async with a_node() as node, collecting(collector_config(node.rpc_ws)) as said:
+            node.plan.silent_methods.add("eth_getLogs")
+            node.emit(V2_POOL.address, a_sync(1))
+            block = node.mine()
+            await node.until_asked("eth_getLogs")
+            node.plan.silent_methods.clear()
+            for _ in range(INBOX_LIMIT):
+                node.announce(block)
+            await said.until(lambda: said.collector.statistics().resumes == 1)
+            reasons = {found.reason for found in said.invalidations(InvalidationAction.STALE)}
+            assert reasons == {InvalidationReason.QUEUE_OVERFLOW}
+            assert said.identities() == chain_identities(node)
 
     run(scenario)
 

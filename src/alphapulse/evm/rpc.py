@@ -86,6 +86,7 @@ class JsonRpc(WSListener):
         self._pending: dict[int, asyncio.Future[_Received]] = {}
         self._next_id = 1
         self._name = ""
+        self._timeout_s = REQUEST_TIMEOUT_S
         self._frames = 0
         self._bytes = 0
         self._partial = bytearray()
@@ -100,6 +101,7 @@ class JsonRpc(WSListener):
         *,
         tap: Tap | None = None,
         on_notification: Callable[[Notification, int], None] | None = None,
+        request_timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> "JsonRpc":
         """Return an open connection.
 
@@ -118,6 +120,7 @@ class JsonRpc(WSListener):
             ) from None
         assert isinstance(listener, cls)
         listener._name = name
+        listener._timeout_s = request_timeout_s
         return listener
 
     async def request(self, kind: type[Answer], method: str, *params: object) -> Answer:
@@ -169,12 +172,12 @@ class JsonRpc(WSListener):
         payload = msgspec.json.encode(body[0] if len(body) == 1 else body)
         self._transport.send(WSMsgType.TEXT, payload)
         try:
-            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+            async with asyncio.timeout(self._timeout_s):
                 results = await asyncio.gather(*futures, return_exceptions=True)
         except TimeoutError:
             names = ", ".join(sorted({method for method, _ in calls}))
             raise OutcomeUnknown(
-                f"`{self._name}` did not answer `{names}` within {REQUEST_TIMEOUT_S} s"
+                f"`{self._name}` did not answer `{names}` within {self._timeout_s} s"
             ) from None
         finally:
             for number in range(first, first + len(calls)):

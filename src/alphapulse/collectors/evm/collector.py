@@ -109,10 +109,10 @@ class EvmCollector:
         work = asyncio.ensure_future(self._work(rpc, inbox))
         watch = asyncio.ensure_future(self._watch())
         try:
-            ends: tuple[asyncio.Future[Any], ...] = (work, watch, rpc.closed)
+            ends: tuple[asyncio.Future[Any], ...] = (work, watch, rpc.closed, inbox.overflow)
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             reason = InvalidationReason.DISCONNECT
-            if inbox.overflowed:
+            if inbox.overflow.done():
                 reason = InvalidationReason.QUEUE_OVERFLOW
             elif watch.done() and not rpc.closed.done():
                 reason = InvalidationReason.STALENESS
@@ -127,7 +127,9 @@ class EvmCollector:
         for task in (work, watch):
             if task.done() and not task.cancelled():
                 task.result()
-        raise rpc.closed.result() if rpc.closed.done() else StreamLost("the connection ended")
+        if rpc.closed.done():
+            raise rpc.closed.result()
+        raise StreamLost(f"more than {INBOX_LIMIT} notifications waited")
 
     async def _work(self, rpc: JsonRpc, inbox: Inbox) -> NoReturn:
         reader = ChainReader(rpc, self._follower.log_filter, self._config)

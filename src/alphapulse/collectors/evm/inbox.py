@@ -12,19 +12,21 @@ __all__ = ["Inbox"]
 class Inbox:
     """A bounded queue. When it is full the stream counts as lost: nothing is dropped in silence."""
 
-    __slots__ = ("_items", "_limit", "_wake", "overflowed")
+    __slots__ = ("_items", "_limit", "_wake", "overflow")
 
     def __init__(self, limit: int) -> None:
         self._items: deque[tuple[Notification, int]] = deque()
         self._limit = limit
         self._wake = asyncio.Event()
-        self.overflowed = False
+        self.overflow: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def put(self, notification: Notification, recv_ns: int) -> None:
         """Hold a notification (called from the connection)."""
+        if self.overflow.done():
+            return
         if len(self._items) >= self._limit:
-            self.overflowed = True
-        if not self.overflowed:
+            self.overflow.set_result(None)
+        else:
             self._items.append((notification, recv_ns))
         self._wake.set()
 
@@ -33,9 +35,9 @@ class Inbox:
 
         Raises  StreamLost after an overflow: what would follow has a hole.
         """
-        while not self._items and not self.overflowed:
+        while not self._items and not self.overflow.done():
             self._wake.clear()
             await self._wake.wait()
-        if self.overflowed:
+        if self.overflow.done():
             raise StreamLost(f"more than {self._limit} notifications waited")
         return self._items.popleft()
