@@ -41,7 +41,7 @@ def paying(amount: int) -> Outcome:
 class Desk:
     """One process of the executor, and what it published."""
 
-    def __init__(self, node, path, wallet, mode=Mode.LIVE, **tracking):
+    def __init__(self, node, path, wallet, mode=Mode.LIVE, errors=(), **tracking):
         self.node = node
         self.store = ExecutionStore(path)
         self.ledger = NonceLedger(self.store, 31337, SENDER, lock_directory=path.parent)
@@ -56,7 +56,11 @@ class Desk:
             self.gate,
             self.drafts.append,
             self.clock,
-            ExecutorConfig(31337, TrackingConfig(**tracking)),
+            ExecutorConfig(
+                31337,
+                TrackingConfig(**tracking),
+                {abi.selector(signature): signature for signature in errors},
+            ),
         )
 
     def clock(self):
@@ -440,9 +444,8 @@ def test_a_revert_costs_gas_and_says_why(store_path, wallet):
         node = FakeNode()
         node.outcome = lambda _: Outcome(succeeded=False, gas_used=150_000)
         node.revert_data = abi.encode_call("InsufficientProfit(uint256,uint256)", 4, 5)
-        async with desk_of(node, store_path, wallet) as desk:
-            signature = "InsufficientProfit(uint256,uint256)"
-            desk.executor._tracker._errors = {abi.selector(signature): signature}
+        signature = "InsufficientProfit(uint256,uint256)"
+        async with desk_of(node, store_path, wallet, errors=(signature,)) as desk:
             await desk.executor.execute(make_plan())
             await desk.block()
             (result,) = desk.results()

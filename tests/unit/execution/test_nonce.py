@@ -119,15 +119,19 @@ def test_signed_bytes_never_free_a_nonce(run):
 
 
 def test_a_gap_below_stops_reservations(run):
+    """A transaction that waited below ours when we started, and that the node has lost since."""
+    first = run()
+    first.ledger.start(5, 6)
+    assert first.ledger.reserve(1) == 6
+    first.sign(6, make_plan())
+    first.die()
     ledger = run().ledger
     ledger.start(5, 5)
-    ledger.reserve(1)
-    ledger._next = 8
-    assert ledger.missing() == (6, 7)
-    with pytest.raises(NonceConflict, match="nonce 6"):
+    assert ledger.missing() == (5,)
+    with pytest.raises(NonceConflict, match="nonce 5"):
         ledger.reserve(1)
-    ledger.observe(8)
-    assert ledger.reserve(1) == 8
+    ledger.observe(6)
+    assert ledger.reserve(1) == 7
 
 
 def test_a_nonce_used_by_somebody_else_stops_reservations(run):
