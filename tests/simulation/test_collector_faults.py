@@ -9,8 +9,10 @@ import pytest
 from alphapulse.collectors.evm.collector import INBOX_LIMIT, EvmCollector
 from alphapulse.collectors.evm.fake_node import FakeNode
 from alphapulse.collectors.evm.fake_pools import FakePool
-from alphapulse.errors import EndpointDown, InvalidData, Misconfigured
+from alphapulse.collectors.evm.reader import ChainReader, LogFilter
+from alphapulse.errors import EndpointDown, InvalidData, Misconfigured, RpcRefused
 from alphapulse.evm.logs import TOPIC_V2_SYNC, V2Swap, V2Sync, V3Initialize, V3Mint, V3Swap
+from alphapulse.evm.rpc import JsonRpc
 from alphapulse.primitives.address import ZERO_ADDRESS
 from alphapulse.primitives.instrument_id import InstrumentId
 from alphapulse.protocol.market_data import (
@@ -545,6 +547,91 @@ def test_a_reorganisation_is_said_and_state_read_anew(depth, announce_removed):
             node.mine()
             await said.until_block(5)
             assert said.all(PoolSync)[-1].reserve0 == 10**24 + 50
+
+    run(scenario)
+
+
+def test_a_removed_log_alone_starts_the_check():
+    """Covers: E3 (the new head is late, or its subscription dead)."""
+
+    async def scenario():
+        async with a_node() as node, collecting(collector_config(node.rpc_ws)) as said:
+            node.emit(V2_POOL.address, a_sync(1))
+            node.mine()
+            await said.until_block(1)
+            node.plan.announce_removed = node.plan.skip_heads = True
+            node.reorganise(1)
+            await said.until(lambda: said.collector.statistics().bootstraps == 2)
+            assert said.all(PoolState)[-2].reserve0 == 10**24
+
+    run(scenario)
+
+
+def test_a_reorganisation_inside_a_gap_is_noticed():
+    """Covers: E3, E6 (parent hashes must join before anything is released)."""
+
+    async def scenario():
+        async with a_node() as node, collecting(collector_config(node.rpc_ws)) as said:
+            for value in (1, 2):
+                node.emit(V2_POOL.address, a_sync(value))
+                node.mine()
+            await said.until_block(2)
+            node.plan.skip_heads = True
+            node.reorganise(1)
+            node.mine()
+            node.plan.skip_heads = False
+            node.mine()
+            await said.until(lambda: said.collector.statistics().bootstraps == 2)
+            assert said.blocks() == [0, 1, 2, 4]
+            assert said.all(PoolState)[-2].reserve0 == 10**24 + 1
+            reasons = {found.reason for found in said.invalidations(InvalidationAction.RESET)}
+            assert reasons == {InvalidationReason.REORGANISATION}
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("refuse_hash_pins", [False, True])
+@pytest.mark.parametrize("method", ["eth_call", "eth_getLogs"])
+def test_a_chain_that_changes_while_pools_are_read_is_read_again(refuse_hash_pins, method):
+    """Covers: E8."""
+
+    async def scenario():
+        async with a_node() as node:
+            node.plan.refuse_hash_pins = refuse_hash_pins
+            for value in (1, 2, 3):
+                node.emit(V2_POOL.address, a_sync(value))
+                node.mine()
+            node.plan.before[method] = lambda: node.reorganise(2)
+            async with collecting(collector_config(node.rpc_ws)) as said:
+                assert said.all(PoolState)[0].reserve0 == 10**24 + 1
+                assert said.all(ChainEvent)[-1].block_hash == node.blocks[3].block_hash
+
+    run(scenario)
+
+
+def test_a_refused_range_is_halved_and_the_limit_remembered():
+    """Covers: E7."""
+
+    async def scenario():
+        async with a_node() as node:
+            config = collector_config(node.rpc_ws)
+            for value in range(1, 10):
+                node.emit(V2_POOL.address, a_sync(value))
+                node.mine()
+            node.plan.range_limit = 2
+            rpc = await JsonRpc.connect(node.rpc_ws)
+            reader = ChainReader(rpc, LogFilter(config), config)
+            asked = []
+            for _ in range(2):
+                node.requests.clear()
+                logs = await reader.range_logs(1, 9)
+                assert sorted(entry.identity for entry in logs) == sorted(chain_identities(node))
+                asked.append(len(node.requests))
+            assert asked[1] < asked[0] <= 12
+            node.plan.range_limit = 0
+            with pytest.raises(RpcRefused):
+                await reader.range_logs(1, 9)
+            rpc.close()
 
     run(scenario)
 

@@ -5,7 +5,7 @@ answers and garbage, each switched on by name and none by chance. It executes no
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -35,6 +35,8 @@ class FaultPlan:
     replies: dict[str, bytes] = field(default_factory=dict)
     """Whole frames sent instead of an answer to a method; `%ID%` stands for the request's id."""
     silent_methods: set[str] = field(default_factory=set)
+    before: dict[str, Callable[[], None]] = field(default_factory=dict)
+    """What happens once, just before a method is answered for the first time."""
     refuse_connections: bool = False
     refuse_hash_pins: bool = False
     skip_heads: bool = False
@@ -167,9 +169,12 @@ class FakeNode:
             await self._asked.wait()
 
     def note(self, method: str) -> None:
-        """Remember that a method was asked for."""
+        """Remember that a method was asked for, and let happen what the plan put before it."""
         self.requests.append(method)
         self._asked.set()
+        happening = self.plan.before.pop(method, None)
+        if happening is not None:
+            happening()
 
     def answer(self, session: "_Session", method: str, params: Sequence[object]) -> object:
         """Return the result of one request.
