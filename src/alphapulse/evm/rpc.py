@@ -4,6 +4,7 @@ The room's only I/O. A connection never reconnects by itself: it ends once, and 
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ class _Received:
 
 
 _FRAMES: msgspec.json.Decoder[_Frame | list[_Frame]] = msgspec.json.Decoder(_Frame | list[_Frame])
+_HOST = re.compile(r"([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d+)?")
 _NOTIFICATION = msgspec.json.Decoder(Notification)
 
 
@@ -70,7 +72,7 @@ def masked_url(url: str) -> str:
     """Return scheme and host of an endpoint, without path, query or credentials: they may hold a key."""
     scheme, _, rest = url.partition("://")
     host = rest.split("/", 1)[0].split("?", 1)[0].rsplit("@", 1)[-1]
-    return f"{scheme}://{host}"
+    return f"{scheme}://{host if _HOST.fullmatch(host) else '***'}"
 
 
 class JsonRpc(WSListener):
@@ -115,6 +117,8 @@ class JsonRpc(WSListener):
                 )
         except (OSError, WSError, TimeoutError, ValueError) as error:
             reason = str(error) or type(error).__name__
+            if isinstance(error, ValueError):
+                reason = "its URL is not one"  # what such an error says quotes the URL in parts
             raise EndpointDown(
                 f"RPC endpoint `{name}` cannot be reached: {reason.replace(url, name)}"
             ) from None

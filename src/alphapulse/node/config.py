@@ -152,15 +152,15 @@ def load_config(path: Path, environment: Mapping[str, str]) -> Config:
     Raises  Misconfigured, naming file, key and rule.
     """
     try:
-        text = path.read_text()
+        data = path.read_bytes()
     except OSError as error:
         raise Misconfigured(
             f"configuration `{path}` cannot be read ({error.strerror}); "
             "pass an existing file with `--config`, or make one with `alphapulse devnet --config-out FILE`"
         ) from error
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        tables = tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Misconfigured(f"configuration `{path}` is not TOML: {error}") from error
     return parse_config(_with_environment(tables, environment), str(path))
 
@@ -197,6 +197,10 @@ def resolve_secret(reference: str, environment: Mapping[str, str], what: str) ->
             raise Misconfigured(
                 f"`{what}` refers to file `{rest}`, which cannot be read ({error.strerror})"
             ) from error
+        except UnicodeDecodeError:
+            raise Misconfigured(
+                f"`{what}` refers to file `{rest}`, which does not hold text"
+            ) from None
     raise Misconfigured(f"`{what}` must be a reference (`env:NAME` or `file:PATH`)")
 
 

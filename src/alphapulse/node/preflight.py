@@ -60,7 +60,7 @@ async def _inspect(rpc: JsonRpc, config: Config, sender: Address | None) -> Pref
             "correct one of the two"
         )
     contract = to_address(config.contract.address)
-    if await rpc.request(str, "eth_getCode", hex_of(contract), "latest") == "0x":
+    if not await _code(rpc, contract):
         raise Misconfigured(
             f"`contract.address` {hex_of(contract)} holds no code on chain {chain_id}; "
             "deploy the contract, or correct the address"
@@ -109,6 +109,14 @@ async def _quantity(rpc: JsonRpc, method: str, *params: object) -> int:
         raise DecodeError(
             "bad_answer", 0, f"`{method}` answered `{text[:40]}`, not a quantity"
         ) from None
+
+
+async def _code(rpc: JsonRpc, account: bytes) -> bytes:
+    text = await rpc.request(str, "eth_getCode", hex_of(account), "latest")
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raise DecodeError("bad_answer", 0, f"`eth_getCode` answered `{text[:40]}`") from None
 
 
 async def _view(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from alphapulse.node.config import Config
 from alphapulse.node.embedded import EmbeddedNode
 from alphapulse.node.reconcile import Difference
 from alphapulse.observability.latency import LatencyRecorder
@@ -31,12 +32,6 @@ def summary_of(
     sent = node.executor.statistics()
     settled = node.settlements.statistics()
     books = summarise(node.portfolio.ledger)
-    symbols = {token.address.lower(): token.symbol for token in node.config.tokens}
-    earned = [
-        (symbols.get(token, token), predicted, realised)
-        for token, predicted, realised in _earned(before, books)
-    ]
-    usd_e8 = books.realised_usd_e8 - before.realised_usd_e8
     rejected = {
         name: count
         for name, count in funnel.outcomes.items()
@@ -57,18 +52,15 @@ def summary_of(
         "dropped": sent.dropped,
         "cancelled": sent.cancelled,
         "refused": sent.refused,
+        "stopped_by_gate": sent.stopped_by_gate,
+        "not_connected": sent.not_connected,
         "simulated": sent.simulated,
         "settlement": {
             "untouched": settled.untouched,
             "untouched_exact": settled.untouched_exact,
             "below_min_profit": settled.below_min,
         },
-        "profit": {
-            "predicted": {name: predicted for name, predicted, _ in earned},
-            "realised": {name: realised for name, _, realised in earned},
-            "usd_e8": usd_e8,
-            "usd": _usd(usd_e8),
-        },
+        "profit": _profit(node.config, before, books),
         "gas_used": books.gas_used - before.gas_used,
         "gas_cost_wei": sum(row.cost for row in books.gas) - sum(row.cost for row in before.gas),
         "latency_us": {
@@ -90,6 +82,21 @@ def summary_of(
         "archive_state": node.archive.state.value,
         "decisions": node.decider.digest.count,
         "digest": node.decider.digest.hexdigest(),
+    }
+
+
+def _profit(config: Config, before: Summary, after: Summary) -> Json:
+    symbols = {token.address.lower(): token.symbol for token in config.tokens}
+    earned = [
+        (symbols.get(token, token), predicted, realised)
+        for token, predicted, realised in _earned(before, after)
+    ]
+    usd_e8 = after.realised_usd_e8 - before.realised_usd_e8
+    return {
+        "predicted": {name: predicted for name, predicted, _ in earned},
+        "realised": {name: realised for name, _, realised in earned},
+        "usd_e8": usd_e8,
+        "usd": _usd(usd_e8),
     }
 
 
