@@ -359,6 +359,7 @@ def test_a_malformed_log_makes_only_its_pool_stale():
     async def scenario():
         async with a_node() as node, collecting(collector_config(node.rpc_ws)) as said:
             node.emit_raw(V2_POOL.address, (TOPIC_V2_SYNC,), b"\xff" * 64)
+            node.emit(V2_POOL.address, a_sync(1))
             node.emit(V3_POOL.address, a_swap(7))
             node.mine()
             await said.until_block(1)
@@ -366,6 +367,7 @@ def test_a_malformed_log_makes_only_its_pool_stale():
             assert stale.instrument == V2_POOL.instrument
             assert stale.reason == InvalidationReason.AUDIT_MISMATCH
             assert len(said.all(PoolSwap)) == 1
+            assert said.all(PoolSync) == []  # nothing of it until all state is read anew
             assert said.collector.statistics().pool_faults == 1
 
     run(scenario)
@@ -474,6 +476,29 @@ def test_a_loss_is_said_first_then_missed_logs_then_resume():
     run(scenario)
 
 
+def test_doubled_and_removed_rows_of_a_range_are_sorted_out():
+    """Covers: E2, E4."""
+
+    async def scenario():
+        async with a_node() as node, collecting(collector_config(node.rpc_ws)) as said:
+            node.plan.double_everything = node.plan.announce_removed = True
+
+            def away():
+                for value in (1, 2):
+                    node.emit(V2_POOL.address, a_sync(value))
+                    node.mine()
+                node.reorganise(1)
+                node.emit(V2_POOL.address, a_sync(3))
+                node.mine()
+
+            await lose_and_return(node, said, away)
+            assert said.collector.statistics().resumes == 1
+            assert said.identities() == chain_identities(node)
+            assert [sync.reserve0 - 10**24 for sync in said.all(PoolSync)] == [1, 3]
+
+    run(scenario)
+
+
 def test_a_state_that_differs_from_the_chain_is_read_anew():
     """Covers: E13."""
 
@@ -507,6 +532,23 @@ def test_a_chain_that_changed_while_away_is_read_anew():
             reasons = {found.reason for found in said.invalidations(InvalidationAction.RESET)}
             assert reasons == {InvalidationReason.REORGANISATION}
             assert said.all(PoolState)[-2].reserve0 == 10**24
+
+    run(scenario)
+
+
+def test_too_wide_a_gap_is_not_filled():
+    async def scenario():
+        async with a_node() as node:
+            config = collector_config(node.rpc_ws, max_gap_blocks=3)
+            async with collecting(config) as said:
+                node.plan.skip_heads = True
+                for _ in range(3):
+                    node.mine()
+                node.plan.skip_heads = False
+                node.mine()
+                await said.until(lambda: said.collector.statistics().bootstraps == 2)
+                reasons = {found.reason for found in said.invalidations(InvalidationAction.RESET)}
+                assert reasons == {InvalidationReason.SEQUENCE_GAP}
 
     run(scenario)
 

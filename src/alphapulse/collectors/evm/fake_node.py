@@ -42,9 +42,11 @@ class FaultPlan:
     skip_heads: bool = False
     skip_logs: bool = False
     double_everything: bool = False
+    """Notifications come twice, and so do the rows of range answers."""
     logs_after_head: bool = False
     reverse_logs: bool = False
     announce_removed: bool = False
+    """Undone logs are announced, and stand in range answers beside the live ones."""
     range_limit: int = 1 << 30
     """Blocks that one `eth_getLogs` may span; more is refused."""
     rows_limit: int = 1 << 30
@@ -85,6 +87,7 @@ class FakeNode:
         )
         self.blocks: list[FakeBlock] = [genesis]
         self._by_hash: dict[bytes, FakeBlock] = {genesis.block_hash: genesis}
+        self._dropped: list[LogEntry] = []
         self._sessions: list[_Session] = []
         self._next_subscription = 1
 
@@ -132,6 +135,7 @@ class FakeNode:
         del self.blocks[-depth:]
         self._pools = dict(self.blocks[-1].pools)
         self._pending = []
+        self._dropped += [entry for block in dropped for entry in block.logs]
         if self.plan.announce_removed:
             for block in reversed(dropped):
                 for entry in reversed(block.logs):
@@ -256,7 +260,11 @@ class FakeNode:
         if last - first + 1 > self.plan.range_limit:
             raise RpcRefused("", LIMIT_EXCEEDED, "query exceeds the block range limit")
         rows = [_log_json(entry) for block in self.blocks[first : last + 1] for entry in block.logs]
-        return rows[: self.plan.rows_limit]
+        if self.plan.announce_removed:
+            rows[:0] = [
+                _log_json(_undone(entry)) for entry in self._dropped if first <= entry.block <= last
+            ]
+        return (rows * (2 if self.plan.double_everything else 1))[: self.plan.rows_limit]
 
     def _header_json(self, block: FakeBlock) -> dict[str, object]:
         bloom = 0
