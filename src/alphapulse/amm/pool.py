@@ -1,17 +1,14 @@
 """The pools that search asks, each kept by one writer who folds events into it.
 
 A pool answers from its own integers or raises a `Rejected`: it never guesses past what it knows.
-The only floats are the logarithms of `log_rate`. They screen and decide nothing: a cycle whose sum
-falls short of the loan's logarithm by more than 1e-12 cannot pay, and one that passes is decided in
-integers.
 """
 
 from bisect import bisect_right, insort
 from collections.abc import Mapping
-from math import log
 from typing import Protocol
 
 from alphapulse.amm import uniswap_v2
+from alphapulse.amm.screen import LogRate, log_of
 from alphapulse.amm.segment import Segment
 from alphapulse.amm.uniswap_v3.full_math import PIPS, div_floor, div_up, require_uint
 from alphapulse.amm.uniswap_v3.pool import V3State
@@ -51,7 +48,7 @@ class PoolQuoter(Protocol):
         """Return output per input of the first infinitesimal amount after fee, as Q128."""
         ...
 
-    def log_rate(self, zero_for_one: bool) -> float:
+    def log_rate(self, zero_for_one: bool) -> LogRate:
         """Return the natural logarithm of the marginal rate, for screening only."""
         ...
 
@@ -144,7 +141,7 @@ class V2Pool:
             raise PoolNotTradeable(f"pair without reserves: {reserve_in}, {reserve_out}")
         return div_floor((PIPS - self._fee_pips) * reserve_out << 128, PIPS * reserve_in)
 
-    def log_rate(self, zero_for_one: bool) -> float:
+    def log_rate(self, zero_for_one: bool) -> LogRate:
         """Return the natural logarithm of the marginal rate, for screening only.
 
         Units   none.
@@ -152,7 +149,7 @@ class V2Pool:
         Raises  PoolNotTradeable without reserves.
         Source  a statistic; decisions use marginal_rate_x128.
         """
-        return _log_rate(self.marginal_rate_x128(zero_for_one))
+        return log_of(self.marginal_rate_x128(zero_for_one))
 
     def segment(self, amount_in: int, zero_for_one: bool) -> Segment:
         """Return the whole pair as one endless stretch."""
@@ -349,7 +346,7 @@ class V3Pool:
         """Return the first marginal rate after fee; see `SwapCurve.marginal_rate_x128`."""
         return self._curves[zero_for_one].marginal_rate_x128()
 
-    def log_rate(self, zero_for_one: bool) -> float:
+    def log_rate(self, zero_for_one: bool) -> LogRate:
         """Return the natural logarithm of the marginal rate, for screening only.
 
         Units   none.
@@ -357,7 +354,7 @@ class V3Pool:
         Raises  as marginal_rate_x128.
         Source  a statistic; decisions use marginal_rate_x128.
         """
-        return _log_rate(self._curves[zero_for_one].marginal_rate_x128())
+        return log_of(self._curves[zero_for_one].marginal_rate_x128())
 
     def segment(self, amount_in: int, zero_for_one: bool) -> Segment:
         """Return the stretch of constant liquidity in which an input ends."""
@@ -405,8 +402,3 @@ class V3Pool:
     def _move(self) -> None:
         for curve in self._curves:
             curve.move(self._sqrt_price_x96, self._tick, self._liquidity)
-
-
-def _log_rate(rate_x128: int) -> float:
-    """Return the natural logarithm of a Q128 ratio of any size; its error is below 1e-13."""
-    return log(rate_x128 or 1) - log(1 << 128)

@@ -23,7 +23,7 @@ TIPS = 4
 # Amounts with up to this many times the units of the coarsest one have saws worth trying.
 COMPARABLE_UNITS = 16
 # Inputs at these distances must not earn more than the answer.
-NEIGHBOURS = (1, -1, 10, -10, 1000, -1000)
+NEIGHBOURS = (-1000, 1000, -10, 10, -1, 1)
 # Every move earns a unit; more would mean that the optimum was located wrongly.
 SETTLE_MOVES_MAX = 1000
 
@@ -148,22 +148,26 @@ class _Search:
 
     def _try_all(self, index: int, amounts: Iterable[int]) -> None:
         """Try the least inputs that yield these amounts before hop `index`."""
-        before = self.hops[index - 1 :: -1] if index else ()
-        for target in amounts:
+        for amount in amounts:
             if self.profit == self.bound:
                 return
-            amount = target
-            try:
-                for pool, zero_for_one in before:
-                    amount = pool.least_amount_in(amount, zero_for_one)
-            except (Rejected, ValueOutOfRange):
-                continue
-            self.try_input(amount)
+            self._try_least(index, amount)
+
+    def _try_least(self, index: int, amount: int) -> None:
+        try:
+            for pool, zero_for_one in self.hops[index - 1 :: -1] if index else ():
+                amount = pool.least_amount_in(amount, zero_for_one)
+        except (Rejected, ValueOutOfRange):
+            return
+        self.try_input(amount)
 
     def settle(self) -> None:
-        """Move to better neighbours until there is none; every move earns at least one unit more."""
+        """Pay no more than the best output needs, then move to better neighbours until none is left."""
         for _ in range(SETTLE_MOVES_MAX):
-            centre = self.amounts[0] if self.amounts else 0
+            if not self.amounts:
+                return
+            self._try_least(len(self.hops), self.amounts[-1])
+            centre = self.amounts[0]
             if not any(self.try_input(centre + step) for step in NEIGHBOURS):
                 return
 
