@@ -108,7 +108,7 @@ def test_block_ends_of_two_mainnet_pools_offer_nothing():
         assert feed(strategy, chain.block(block, base_fee=0)) == []
         blocks += 1
     funnel = strategy.statistics().funnel
-    print(f"{blocks} blocks, {funnel.screened} cycles looked at")
+    print(f"{blocks} blocks, {funnel.screened} sums looked at")
     assert strategy.statistics().market.live == 2
     assert blocks > 300
     assert funnel.candidates == 0

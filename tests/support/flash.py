@@ -47,7 +47,7 @@ def drafts_of(said: list) -> list:
     return [one for one in said if not isinstance(one, Plan)]
 
 
-def result(chain, plan, *, status: int = 1, flags: int = 1):
+def result(chain, plan, *, status: int = 1, flags: int = 1, reason: int = 0):
     tlv = ExecutionResult(
         plan.signal_id,
         plan.strategy_id,
@@ -63,7 +63,7 @@ def result(chain, plan, *, status: int = 1, flags: int = 1):
         0,
         0,
         plan.profit_token,
-        0,
+        reason,
         flags,
     )
     return chain.message(tlv, domain=Domain.EXECUTION, source=Source.EXECUTION)

@@ -6,10 +6,11 @@ exact profit. They only save work. Everything that passes is answered again in i
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from alphapulse.amm.kernel import V3Pool
+from alphapulse.amm.kernel import PoolQuoter, V3Pool
+from alphapulse.amm.network_cycles import NEVER, CycleFinder
 from alphapulse.errors import Rejected
 from alphapulse.market.graph import Cycle, PoolGraph
 
@@ -18,7 +19,8 @@ __all__ = ["SCREEN_MARGIN", "CycleScreen"]
 SCREEN_MARGIN = 1e-12  # on the sum of logarithms; their own errors are below 1e-13
 BOUND_MARGIN = 1e-13  # relative, on the square roots of the bound; rounding errors are below 1e-14
 TICKS_PER_LOG = 10_001.0  # 1 / log(1.0001), rounded up
-NEVER = -math.inf
+THIN_RATE = -40.0  # below it the rounding of a Q128 rate shows in its logarithm
+LOG_Q128 = 128 * math.log(2)
 Q96 = 2.0**96
 
 ANY_REACH = -1  # a hop without ticks is as deep wherever its price goes
@@ -33,17 +35,17 @@ TickMap: TypeAlias = tuple[list[int], list[int]]
 class CycleScreen:
     """Holds one log rate per directed edge and sums them along cycles.
 
-    Refresh an edge's pool when its revision changed, then ask. A pool without a usable quote never passes.
+    Refresh a pool when its revision changed, then ask. A pool without a usable quote never passes.
     """
 
-    __slots__ = ("_cost", "_graph", "_hops", "_log_cost", "_rates", "_revisions", "_ticks")
+    __slots__ = ("_cost", "_finder", "_graph", "_hops", "_log_cost", "_revisions", "_ticks")
 
     def __init__(self, graph: PoolGraph, premium_bps: int) -> None:
         self._graph = graph
         self._log_cost = math.log1p(premium_bps / 10_000)
         self._cost = 1.0 + premium_bps / 10_000
         self._hops: list[tuple[int, Hop] | None] = [None] * (2 * len(graph.pools))
-        self._rates = [NEVER] * (2 * len(graph.pools))
+        self._finder = CycleFinder(graph.sources, graph.targets, len(graph.tokens))
         self._revisions = [-1] * len(graph.pools)
         self._ticks: list[tuple[int, TickMap] | None] = [None] * len(graph.pools)
 
@@ -53,30 +55,26 @@ class CycleScreen:
         if self._revisions[index] == pool.revision:
             return
         self._revisions[index] = pool.revision
-        quoter = pool.quoter
-        for edge, zero_for_one in ((2 * index, True), (2 * index + 1, False)):
+        for edge in (2 * index, 2 * index + 1):
             self._hops[edge] = None
-            try:
-                self._rates[edge] = quoter.log_rate(zero_for_one) if quoter else NEVER
-            except Rejected:
-                self._rates[edge] = NEVER
+            self._finder.set_rate(edge, _log_rate(pool.quoter, zero_for_one=not edge & 1))
 
-    def survivors(self, cycles: Sequence[Cycle]) -> list[tuple[Cycle, int]]:
-        """Return the cycles that could pay, each with its gain: log of what one unit returns over what it owes, times 1e15.
+    def survivors(self, indices: Iterable[int]) -> tuple[int, list[tuple[Cycle, int]]]:
+        """Return how many sums were made, and the cycles through one of the pools that could pay, each with its gain.
 
-        The gain is rounded up and at least 0; a cycle that exact arithmetic accepts is among them.
+        The gain is the log of what one unit returns over what it owes, times 1e15, rounded up and at least 0. A cycle that exact
+        arithmetic accepts is among them; they come in ascending order of their edges.
         """
-        rates = self._rates
+        graph = self._graph
         least = self._log_cost - SCREEN_MARGIN
-        found = []
-        for cycle in cycles:
-            edges = cycle.edges
-            total = rates[edges[0]] + rates[edges[1]]
-            if len(edges) == 3:
-                total += rates[edges[2]]
-            if total > least:
-                found.append((cycle, math.ceil((total - least + SCREEN_MARGIN) * 1e15)))
-        return found
+        edges = [edge for index in indices for edge in (2 * index, 2 * index + 1)]
+        looked, found = self._finder.through(
+            edges, graph.anchors, least=least, max_hops=graph.max_hops
+        )
+        return looked, [
+            (graph.cycle(edges), math.ceil((total - least + SCREEN_MARGIN) * 1e15))
+            for edges, total in found
+        ]
 
     def bounds(self, cycle: Cycle, gain: int, max_loans: Sequence[int]) -> list[int]:
         """Return, for each start of a cycle, a profit before gas that no loan up to its limit exceeds.
@@ -163,3 +161,16 @@ class CycleScreen:
             held = (version, (order, [ticks[tick][1] for tick in order]))
             self._ticks[index] = held
         return held[1]
+
+
+def _log_rate(quoter: PoolQuoter | None, *, zero_for_one: bool) -> float:
+    """Return the logarithm of the rate, never below its true value by more than the margin allows."""
+    if quoter is None:
+        return NEVER
+    try:
+        rate = quoter.log_rate(zero_for_one)
+        if rate > THIN_RATE:
+            return rate
+        return math.log(quoter.marginal_rate_x128(zero_for_one) + 1) - LOG_Q128
+    except Rejected:
+        return NEVER

@@ -105,7 +105,7 @@ class WalletSection(Section, frozen=True):
 class StrategySection(Section, frozen=True):
     """What the flash arbitrage strategy looks for. `min_net_profit` is in wei of the native token."""
 
-    max_hops: Annotated[int, msgspec.Meta(ge=2, le=3)] = 3
+    max_hops: Annotated[int, msgspec.Meta(ge=2, le=4)] = 3
     min_net_profit: NotNegative = 0
     suppress_blocks: NotNegative = 5
 

@@ -49,15 +49,15 @@ def walk(graph, pools, start):
     return tuple(edges) if token == start else ()
 
 
-@pytest.mark.parametrize("max_hops", [2, 3])
+@pytest.mark.parametrize("max_hops", [2, 3, 4])
 @pytest.mark.parametrize("seed", range(3))
-def test_cycles_are_all_there_once_and_in_order(seed, max_hops):
+def test_cycles_are_all_there_once(seed, max_hops):
+    """Covers: M11"""
     graph, universe = graph_of(seed, max_hops=max_hops)
     borrowable = set(universe.tokens[:2])
     for index in range(len(graph.pools)):
-        cycles = graph.cycles_through(index)
+        cycles = list(graph.cycles_through(index))
         edges = [cycle.edges for cycle in cycles]
-        assert edges == sorted(edges)
         assert len(set(edges)) == len(edges)
         assert set(edges) == enumerated(graph, index, borrowable, max_hops), f"seed {seed}"
         for cycle in cycles:
@@ -68,23 +68,7 @@ def test_cycles_are_all_there_once_and_in_order(seed, max_hops):
                 assert graph.token_in[cycle.rotation(start)[0]] == token
 
 
-def test_a_bound_on_cached_cycles_changes_no_answer():
-    whole, _ = graph_of(4)
-    bounded, _ = graph_of(4, limit=5)
-    for _ in range(2):
-        for index in range(len(whole.pools)):
-            assert whole.cycles_through(index) == bounded.cycles_through(index)
-
-
-def test_cycles_through_several_pools_are_counted_once():
-    graph, _ = graph_of(5)
-    cycles = graph.cycles_through_any(range(len(graph.pools)))
-    assert len({cycle.edges for cycle in cycles}) == len(cycles)
-    expected = {cycle for index in range(len(graph.pools)) for cycle in graph.cycles_through(index)}
-    assert set(cycles) == expected
-
-
-@pytest.mark.parametrize("hops", [1, 4])
+@pytest.mark.parametrize("hops", [1, 5])
 def test_other_lengths_are_refused(hops):
     with pytest.raises(ValueOutOfRange):
         graph_of(0, max_hops=hops)

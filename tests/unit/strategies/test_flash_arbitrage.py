@@ -219,6 +219,28 @@ def test_a_simulated_result_frees_the_pools_and_judges_nothing():
     assert drafts_of(again)[0].tlvs[0].confidence == 50
 
 
+@pytest.mark.parametrize(("status", "reason"), [(2, 5), (2, 0), (4, 1), (4, 5)])
+def test_a_path_that_failed_in_simulation_rests_and_confidence_stays(status, reason):
+    """A revert before anything was sent says as much of the path as one on chain, and nothing of the record on chain."""
+    universe, strategy, said = opened(suppress_blocks=3)
+    simulated = result(universe.chain, plans_of(said)[0], status=status, flags=3, reason=reason)
+    feed(strategy, simulated)
+    for block in (2, 3, 4):
+        assert feed(strategy, *nudge(universe, block)) == []
+    assert outcomes(strategy)["suppressed"] >= 3
+    again = feed(strategy, universe.chain.block(5))
+    assert len(plans_of(again)) == 1
+    assert drafts_of(again)[0].tlvs[0].confidence == 50
+
+
+def test_simulated_failures_and_real_ones_add_up():
+    universe, strategy, said = opened(suppress_after_failures=2, suppress_blocks=3)
+    feed(strategy, result(universe.chain, plans_of(said)[0], status=4, flags=3, reason=1))
+    said = feed(strategy, universe.chain.block(2))
+    feed(strategy, result(universe.chain, plans_of(said)[0], status=2, reason=1))
+    assert feed(strategy, universe.chain.block(3)) == []
+
+
 def test_a_result_of_another_strategy_frees_nothing():
     universe, strategy, said = opened()
     other = result(universe.chain, plans_of(said)[0])
@@ -340,7 +362,7 @@ def test_another_chain_is_not_ours():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"max_hops": 4}, {"premium_bps": -1}, {"valid_blocks": 0}, {"borrowable": ()}, {"source": 6}],
+    [{"max_hops": 5}, {"premium_bps": -1}, {"valid_blocks": 0}, {"borrowable": ()}, {"source": 6}],
 )
 def test_settings_out_of_range_are_refused(wrong):
     config = config_for(two_pairs())

@@ -4,7 +4,7 @@ import msgspec
 
 from alphapulse.errors import Misconfigured
 from alphapulse.execution.gas import GasModel
-from alphapulse.market.graph import MAX_HOPS, MIN_HOPS
+from alphapulse.market.graph import DEFAULT_HOPS, MAX_HOPS, MIN_HOPS
 from alphapulse.primitives.address import Address
 from alphapulse.primitives.units import MAX_UINT128
 from alphapulse.protocol.header import Source
@@ -27,8 +27,8 @@ class FlashArbitrageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
 
     Units   tip_per_gas_wei in wei per gas; min_net_profit in wei of the native token; premium_bps of the loan;
             `*_blocks` in blocks of the chain.
-    Range   A token in usd_tokens counts as one dollar. A path whose last `suppress_after_failures` executions failed rests for
-            suppress_blocks. Pools of a plan without a result are free again busy_margin_blocks after it expired.
+    Range   A token in usd_tokens counts as one dollar. A path whose last `suppress_after_failures` executions or simulations failed
+            rests for suppress_blocks. Pools of a plan without a result are free again busy_margin_blocks after it expired.
     Raises  Misconfigured when a value is outside its range.
     """
 
@@ -41,7 +41,7 @@ class FlashArbitrageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     usd_tokens: tuple[Address, ...]
     premium_bps: int
     source: int = Source.ARBITRAGE
-    max_hops: int = MAX_HOPS
+    max_hops: int = DEFAULT_HOPS
     tip_per_gas_wei: int = 1_000_000_000
     valid_blocks: int = 2
     min_net_profit: int = 0

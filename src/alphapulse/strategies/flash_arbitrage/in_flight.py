@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 from alphapulse.market.pool import PoolKey
 from alphapulse.primitives.units import div_floor
-from alphapulse.protocol.execution import ExecutionFlag, ExecutionResult, ExecutionStatus
+from alphapulse.protocol.execution import (
+    ExecutionFlag,
+    ExecutionReason,
+    ExecutionResult,
+    ExecutionStatus,
+)
 
 __all__ = ["InFlight", "PathKey"]
 
@@ -22,6 +27,7 @@ _FAILED = (
     ExecutionStatus.TIMED_OUT,
     ExecutionStatus.NOT_INCLUDED,
 )
+_FAILED_IN_SIMULATION = (ExecutionReason.REVERTED, ExecutionReason.INSUFFICIENT_PROFIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +45,8 @@ class _Failures:
 class InFlight:
     """Plans without a result, failed paths, and the share of plans that succeeded.
 
-    A pool is busy until the result of the plan that uses it, or until the plan has expired. A path whose last executions
-    failed rests for some blocks; a success clears it.
+    A pool is busy until the result of the plan that uses it, or until the plan has expired. A path whose last executions or
+    simulations failed rests for some blocks; a success on chain clears it. Confidence counts what happened on chain only.
     """
 
     __slots__ = (
@@ -79,6 +85,8 @@ class InFlight:
             return ()
         if not result.flags & ExecutionFlag.SIMULATED:
             self._judge(flight.path, result)
+        elif result.status == ExecutionStatus.REVERTED or result.reason in _FAILED_IN_SIMULATION:
+            self._fail(flight.path)
         self._release(result.signal_id)
         return flight.path
 
@@ -122,12 +130,15 @@ class InFlight:
             self._failures.pop(path, None)
         elif result.status in _FAILED:
             self._results.append(False)
-            known = self._failures.pop(path, None)
-            count = known.count + 1 if known else 1
-            rests = self._block + self._suppress_blocks if count >= self._suppress_after else -1
-            self._failures[path] = _Failures(count, rests)
-            if len(self._failures) > MAX_REMEMBERED_PATHS:
-                del self._failures[next(iter(self._failures))]
+            self._fail(path)
+
+    def _fail(self, path: PathKey) -> None:
+        known = self._failures.pop(path, None)
+        count = known.count + 1 if known else 1
+        rests = self._block + self._suppress_blocks if count >= self._suppress_after else -1
+        self._failures[path] = _Failures(count, rests)
+        if len(self._failures) > MAX_REMEMBERED_PATHS:
+            del self._failures[next(iter(self._failures))]
 
     def _release(self, signal_id: int) -> None:
         flight = self._flights.pop(signal_id)

@@ -30,7 +30,7 @@ RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
 
 @dataclass(frozen=True, slots=True)
 class FunnelStatistics:
-    """Counts since the start: blocks decided on, cycles looked at, candidates, sizings, and candidates per outcome."""
+    """Counts since the start: blocks decided on, sums of rates looked at, candidates, sizings, and candidates per outcome."""
 
     blocks: int
     screened: int

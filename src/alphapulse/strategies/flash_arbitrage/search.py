@@ -54,15 +54,13 @@ class CycleSearch:
         self.prepare()
 
     def candidates(self, changed: Iterable[PoolKey]) -> tuple[int, list[Candidate]]:
-        """Return how many cycles were looked at, and the candidates among them in ascending order of their edges."""
+        """Return how many sums were made, and the candidates in ascending order of their edges."""
         index = self.graph.index
         dirty = sorted(index[key] for key in changed if key in index)
         for number in dirty:
             self.screen.refresh(number)
-        cycles = self.graph.cycles_through_any(dirty)
-        found = [Candidate(cycle, gain) for cycle, gain in self.screen.survivors(cycles)]
-        found.sort(key=lambda candidate: candidate.cycle.edges)
-        return len(cycles), found
+        looked, found = self.screen.survivors(dirty)
+        return looked, [Candidate(cycle, gain) for cycle, gain in found]
 
     def prepare(self) -> None:
         """When a pool was added, number pools and edges anew and take over every pool's state."""
