@@ -712,6 +712,37 @@ def test_a_flood_while_a_block_is_fetched_is_a_loss_and_loses_nothing():
     run(scenario)
 
 
+def test_heads_that_say_nothing_are_silence():
+    async def scenario():
+        async with a_node() as node:
+            config = collector_config(node.rpc_ws, block_time_ms=20, silent_blocks=3)
+            async with collecting(config) as said:
+                mark = len(said.drafts)
+                while len(said.drafts) == mark:
+                    node.push_raw(ODD_FRAMES[1])
+                    await asyncio.sleep(0.005)
+                assert said.all(StateInvalidation)[0].reason == InvalidationReason.STALENESS
+
+    run(scenario)
+
+
+def test_a_long_start_is_not_silence():
+    async def scenario():
+        async with a_node() as node:
+            node.plan.silent_methods.add("eth_call")
+            config = collector_config(node.rpc_ws, block_time_ms=20, silent_blocks=3)
+            start = asyncio.create_task(outcome_of_start(node, block_time_ms=20, silent_blocks=3))
+            await node.until_asked("eth_call")
+            for _ in range(20):
+                node.mine()
+                await asyncio.sleep(0.01)
+            assert not start.done()
+            with pytest.raises(EndpointDown, match=f"no block for {config.silent_blocks}"):
+                await start
+
+    run(scenario)
+
+
 def test_another_chain_after_a_return_is_waited_out():
     async def scenario():
         async with a_node() as node, collecting(collector_config(node.rpc_ws)) as said:

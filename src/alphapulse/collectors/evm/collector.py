@@ -103,7 +103,14 @@ class EvmCollector:
     async def _connection(self) -> None:
         """Serve one connection until it fails; what is lost is said before the failure is handed on."""
         inbox = Inbox(INBOX_LIMIT)
-        rpc = await JsonRpc.connect(self._config.rpc_ws, tap=self._tap, on_notification=inbox.put)
+        self._heads = ""
+
+        def hold(notification: Notification, recv_ns: int) -> None:
+            if notification.subscription == self._heads and not self._live.is_set():
+                self._touch()  # a long start is not silence; afterwards only a head that is understood counts
+            inbox.put(notification, recv_ns)
+
+        rpc = await JsonRpc.connect(self._config.rpc_ws, tap=self._tap, on_notification=hold)
         self._counters.connections += 1
         self._touch()
         work = asyncio.ensure_future(self._work(rpc, inbox))
