@@ -1,0 +1,198 @@
+"""Uniswap V4 pools whose amounts follow from their state alone: V3's steps with a fee for each direction.
+
+The fee of a swap joins the pool's own with the protocol's, which may differ by direction and splits the
+fee without moving the price. A pool whose hook or fee could change an amount is refused by name.
+"""
+
+from collections.abc import Collection, Mapping
+from enum import IntFlag, StrEnum, unique
+
+from alphapulse.amm.pool import V3Pool
+from alphapulse.amm.uniswap_v3.full_math import PIPS, div_floor
+from alphapulse.amm.uniswap_v3.pool import V3State
+from alphapulse.amm.uniswap_v3.swap_curve import SwapCurve
+from alphapulse.amm.uniswap_v3.tick_math import MAX_TICK, MIN_TICK
+from alphapulse.errors import ValueOutOfRange
+
+__all__ = [
+    "DYNAMIC_FEE",
+    "MAX_PROTOCOL_FEE",
+    "MAX_TICK_SPACING",
+    "HookFlag",
+    "Refusal",
+    "V4Pool",
+    "refusal_of",
+    "swap_fee_pips",
+    "unpack_protocol_fee",
+]
+
+DYNAMIC_FEE = 0x800000
+MAX_PROTOCOL_FEE = 1000
+MAX_TICK_SPACING = 2**15 - 1
+
+
+@unique
+class HookFlag(IntFlag):
+    """What a hook contract is called for: the last 14 bits of its address."""
+
+    AFTER_REMOVE_LIQUIDITY_RETURNS_DELTA = 1 << 0
+    AFTER_ADD_LIQUIDITY_RETURNS_DELTA = 1 << 1
+    AFTER_SWAP_RETURNS_DELTA = 1 << 2
+    BEFORE_SWAP_RETURNS_DELTA = 1 << 3
+    AFTER_DONATE = 1 << 4
+    BEFORE_DONATE = 1 << 5
+    AFTER_SWAP = 1 << 6
+    BEFORE_SWAP = 1 << 7
+    AFTER_REMOVE_LIQUIDITY = 1 << 8
+    BEFORE_REMOVE_LIQUIDITY = 1 << 9
+    AFTER_ADD_LIQUIDITY = 1 << 10
+    BEFORE_ADD_LIQUIDITY = 1 << 11
+    AFTER_INITIALIZE = 1 << 12
+    BEFORE_INITIALIZE = 1 << 13
+
+
+FLAG_BITS = 2**14 - 1
+RETURNS_DELTA = HookFlag.BEFORE_SWAP_RETURNS_DELTA | HookFlag.AFTER_SWAP_RETURNS_DELTA
+CALLED_BY_SWAP = HookFlag.BEFORE_SWAP | HookFlag.AFTER_SWAP
+
+
+@unique
+class Refusal(StrEnum):
+    """Why a pool is not priced."""
+
+    DYNAMIC_FEE = "its fee is set by its hook"
+    FEE_TOO_LARGE = "its fee takes the whole input"
+    HOOK_RETURNS_DELTA = "its hook changes the amounts of a swap"
+    HOOK_IN_SWAP = "its hook acts during a swap and is not on the allow list"
+
+
+def refusal_of(
+    fee: int, hooks: bytes, *, allowed_hooks: Collection[bytes] = frozenset()
+) -> Refusal | None:
+    """Return why a pool's amounts do not follow from its state, None when they do.
+
+    Units   fee as in the pool's key: pips, or the flag of a dynamic fee; hooks is an address.
+    Range   a hook that acts in swaps without returning amounts may be allowed by its address, once
+            somebody has read it; one that returns amounts never is.
+    Raises  ValueOutOfRange for an address that is not 20 bytes.
+    Source  Hooks and LPFeeLibrary of v4-core.
+    """
+    if len(hooks) != 20:
+        raise ValueOutOfRange(f"`hooks` must be 20 bytes, were {len(hooks)}")
+    flags = int.from_bytes(hooks[-2:], "big") & FLAG_BITS
+    if flags & RETURNS_DELTA:
+        return Refusal.HOOK_RETURNS_DELTA
+    if fee & DYNAMIC_FEE:
+        return Refusal.DYNAMIC_FEE
+    if fee >= PIPS:
+        return Refusal.FEE_TOO_LARGE
+    if flags & CALLED_BY_SWAP and hooks not in allowed_hooks:
+        return Refusal.HOOK_IN_SWAP
+    return None
+
+
+def swap_fee_pips(lp_fee_pips: int, protocol_fee_pips: int) -> int:
+    """Return the fee of a swap: the protocol's part of the input first, the pool's of the rest.
+
+    Units   pips, 1e-6; rounded up.
+    Range   0 <= lp_fee_pips < 10**6; 0 <= protocol_fee_pips <= 1000.
+    Raises  nothing.
+    Source  ProtocolFeeLibrary.calculateSwapFee, checked against the deployed manager bytecode.
+    """
+    return protocol_fee_pips + lp_fee_pips - div_floor(protocol_fee_pips * lp_fee_pips, PIPS)
+
+
+def unpack_protocol_fee(packed: int) -> tuple[int, int]:
+    """Return the protocol's fees (zero for one, one for zero) of a packed word.
+
+    Units   pips.
+    Range   uint24 with two halves of at most 1000.
+    Raises  ValueOutOfRange otherwise.
+    Source  ProtocolFeeLibrary.
+    """
+    fees = packed & 0xFFF, packed >> 12
+    if not 0 <= packed < 2**24 or max(fees) > MAX_PROTOCOL_FEE:
+        raise ValueOutOfRange(f"`protocol_fee` must be two fees up to 1000 pips, was {packed}")
+    return fees
+
+
+class V4Pool(V3Pool):
+    """A pool of the singleton with a static fee: V3's state and two protocol fees. One writer.
+
+    `fee_pips` is the pool's own fee, without the protocol's.
+    """
+
+    __slots__ = ("_protocol_fees",)
+
+    def __init__(  # noqa: PLR0913 - the state of a pool is these values, named by the contract
+        self,
+        sqrt_price_x96: int,
+        tick: int,
+        liquidity: int,
+        fee_pips: int,
+        tick_spacing: int,
+        ticks: Mapping[int, tuple[int, int]],
+        *,
+        protocol_fee: int = 0,
+        known_lower: int = MIN_TICK,
+        known_upper: int = MAX_TICK,
+    ) -> None:
+        if tick_spacing > MAX_TICK_SPACING:
+            raise ValueOutOfRange(f"`tick_spacing` must be up to 32767, was {tick_spacing}")
+        super().__init__(
+            sqrt_price_x96,
+            tick,
+            liquidity,
+            fee_pips,
+            tick_spacing,
+            ticks,
+            known_lower=known_lower,
+            known_upper=known_upper,
+        )
+        self._protocol_fees = (0, 0)
+        if protocol_fee:
+            self.set_protocol_fee(protocol_fee)
+
+    @property
+    def floored_fee_pips(self) -> int:
+        """Return the larger of the two directions' fees."""
+        return swap_fee_pips(self._fee_pips, max(self._protocol_fees))
+
+    def set_protocol_fee(self, protocol_fee: int) -> None:
+        """Take the fees that ProtocolFeeUpdated states.
+
+        Units   two fees in pips, packed in a uint24: zero for one in the lower half.
+        Range   each at most 1000 pips; with the pool's own below the whole input.
+        Raises  ValueOutOfRange otherwise; the pool is unchanged then.
+        Source  PoolManager.setProtocolFee.
+        """
+        fees = unpack_protocol_fee(protocol_fee)
+        down, up = (swap_fee_pips(self._fee_pips, fee) for fee in fees)
+        if max(down, up) >= PIPS:
+            raise ValueOutOfRange(f"both fees must leave something of the input: {down}, {up}")
+        self._protocol_fees = fees
+        self._curves = (
+            SwapCurve(self._ticks, up, zero_for_one=False),
+            SwapCurve(self._ticks, down, zero_for_one=True),
+        )
+        self._move()
+
+    def state_towards(self, zero_for_one: bool) -> V3State:
+        """Return the state as V3's step loop takes it, with the fee of one direction."""
+        whole = self.state()
+        protocol_fee = self._protocol_fees[0 if zero_for_one else 1]
+        return V3State(
+            whole.sqrt_price_x96,
+            whole.tick,
+            whole.liquidity,
+            swap_fee_pips(self._fee_pips, protocol_fee),
+            whole.tick_spacing,
+            whole.ticks,
+            whole.known_lower,
+            whole.known_upper,
+        )
+
+    def fingerprint(self) -> bytes:
+        """Return the state as canonical bytes: kind, protocol fees, then as a V3 pool."""
+        fees = b"".join(fee.to_bytes(2, "big") for fee in self._protocol_fees)
+        return b"\x07" + fees + super().fingerprint()
