@@ -195,7 +195,8 @@ class JsonRpc(WSListener):
         return await self.request(str, "eth_subscribe", *params)
 
     def close(self) -> None:
-        """Close the connection; pending requests end with StreamLost."""
+        """Close the connection; pending requests end with StreamLost, and what still arrives reaches nobody."""
+        self._tap = self._on_notification = None
         if self._transport is not None:
             self._transport.disconnect()
 

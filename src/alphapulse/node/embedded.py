@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -18,7 +19,7 @@ from alphapulse.evm.rpc import JsonRpc
 from alphapulse.execution.client import ChainClient
 from alphapulse.execution.executor import ExecutorConfig, FlashExecutor
 from alphapulse.execution.gate import ALL_STRATEGIES, Gate, Mode
-from alphapulse.execution.nonce import NonceLedger, SlotState
+from alphapulse.execution.nonce import NonceLedger
 from alphapulse.execution.plan import Plan
 from alphapulse.execution.results import not_submitted_result
 from alphapulse.execution.store import ExecutionStore
@@ -29,6 +30,7 @@ from alphapulse.node.contract import contract_errors
 from alphapulse.node.decisions import TIMER_SOURCE, Decider, is_timer
 from alphapulse.node.latency import FrameLatency
 from alphapulse.node.preflight import Preflight, inspect_chain
+from alphapulse.node.recovery import is_waiting, settle_earlier
 from alphapulse.node.replay import archive_facts
 from alphapulse.node.settlement import SettlementAudit
 from alphapulse.node.watch import Condition, Watch
@@ -36,7 +38,7 @@ from alphapulse.node.wiring import collector_config, rpc_url, strategy_config
 from alphapulse.portfolio.entries import Stage
 from alphapulse.portfolio.portfolio import Portfolio
 from alphapulse.portfolio.store import PortfolioStore
-from alphapulse.protocol.execution import EmergencyStop, ExecutionReason, StopAction
+from alphapulse.protocol.execution import Breaker, EmergencyStop, ExecutionReason, StopAction
 from alphapulse.protocol.header import Domain, Source
 from alphapulse.protocol.market_data import GasPrice
 from alphapulse.protocol.message import Draft, Message
@@ -82,6 +84,9 @@ class EmbeddedNode:
         self.bus = LocalBus(Sequencer(time.time_ns()), time.time_ns)
         self._url = url
         self._watch = Watch()
+        self._fault: BaseException | None = (
+            None  # the first one; what follows it only says that the bus stopped
+        )
         self._draining = False
         self._head = (0, 0)
         self._new_head = asyncio.Event()
@@ -164,16 +169,19 @@ class EmbeddedNode:
         return self.gate.mode is Mode.LIVE
 
     async def start(self) -> None:
-        """Settle what an earlier run left at the chain.
+        """Settle what an earlier run left at the chain, before anything is decided on it.
 
-        Raises  as the executor's start.
+        Raises  as the executor's start and `settle_earlier`.
         """
         await self.executor.start()
+        if self._ledger is not None:
+            pause_s = self.config.chain.block_time_ms / 1000
+            await settle_earlier(self.executor, self._ledger, self._url, pause_s=pause_s)
 
     def resume(self) -> None:
         """Lift every stop; risk stops again at once while its reason lasts."""
         stop = EmergencyStop(
-            reason=0,
+            reason=Breaker.MANUAL,
             action=StopAction.RESUME,
             affected_strategies=ALL_STRATEGIES,
             event_ns=time.time_ns(),
@@ -195,6 +203,8 @@ class EmbeddedNode:
         try:
             with _rare_collections():
                 done, _ = await asyncio.wait({ending, *work}, return_when=asyncio.FIRST_COMPLETED)
+            if self._fault is not None:
+                raise self._fault
             for task in done:
                 task.result()
         finally:
@@ -251,10 +261,15 @@ class EmbeddedNode:
 
     def _publish(self, draft: Draft) -> None:
         """Publish for those who answer faults of the chain: one of a subscriber must not look like one."""
+        is_delivered = False
         try:
             self.bus.publish(draft)
+            is_delivered = True
         except AlphaPulseError as error:
             raise InvariantError(f"a part of the node failed on a message: {error}") from error
+        finally:
+            if not is_delivered and self._fault is None:
+                self._fault = sys.exception()
 
     async def _connect(self) -> JsonRpc:
         return await JsonRpc.connect(self._url)
@@ -346,8 +361,7 @@ class EmbeddedNode:
     def _is_waiting(self) -> bool:
         if self._ledger is None:
             return False
-        live = self._ledger.live()
-        return not self._plans.empty() or any(s.state is not SlotState.INCLUDED for s in live)
+        return not self._plans.empty() or is_waiting(self._ledger)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from alphapulse.collectors.evm.inbox import Inbox
 from alphapulse.collectors.evm.reader import ChainReader
 from alphapulse.collectors.evm.statistics import Counters, EvmCollectorStatistics
 from alphapulse.errors import (
+    AlphaPulseError,
     DecodeError,
     EndpointDown,
     InvalidData,
@@ -45,6 +46,14 @@ JITTER_PARTS = (
 
 _HEADER = msgspec.json.Decoder(HeaderJson)
 _LOG = msgspec.json.Decoder(LogJson)
+
+
+def _raise_mistake(task: asyncio.Future[Any]) -> None:
+    """Raise what ended a task when that is no fault of the world: nothing more may be said over it."""
+    if task.done() and not task.cancelled():
+        error = task.exception()
+        if error is not None and not isinstance(error, AlphaPulseError):
+            raise error
 
 
 class EvmCollector:
@@ -118,6 +127,7 @@ class EvmCollector:
         try:
             ends: tuple[asyncio.Future[Any], ...] = (work, watch, rpc.closed, inbox.overflow)
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            _raise_mistake(work)
             reason = InvalidationReason.DISCONNECT
             if inbox.overflow.done():
                 reason = InvalidationReason.QUEUE_OVERFLOW
@@ -127,8 +137,8 @@ class EvmCollector:
         finally:
             work.cancel()
             watch.cancel()
+            rpc.close()  # before anything is awaited: a second cancellation must not leave it open
             await asyncio.gather(work, watch, return_exceptions=True)
-            rpc.close()
         if rpc.closed.done() and isinstance(rpc.closed.result(), DecodeError):
             raise rpc.closed.result()
         for task in (work, watch):
