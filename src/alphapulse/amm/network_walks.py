@@ -14,6 +14,7 @@ from alphapulse.amm.network_curve import (
 from alphapulse.amm.network_cycles import CycleFinder
 from alphapulse.amm.network_state import NetworkState
 from alphapulse.amm.pool import PoolQuoter
+from alphapulse.amm.screen import LogRate
 from alphapulse.amm.sizing import optimise
 from alphapulse.errors import Rejected, ValueOutOfRange
 
@@ -168,7 +169,7 @@ class WalkSearch:
         walk = Walk(edges, sizing.amounts, net) if net > 0 else None
         return _Size(sizing.amount_in, walk, is_held_back=held_back)
 
-    def _bound(self, edges: tuple[int, ...], total: float) -> int:
+    def _bound(self, edges: tuple[int, ...], total: LogRate) -> int:
         """Return what a walk cannot exceed on the present state, however large the loan."""
         log_cost = log_cost_of(self._premium_bps)
         if total - log_cost <= -SCREEN_MARGIN:
@@ -211,7 +212,7 @@ class WalkSearch:
         self.curves[edge] = curve
         self._finder.set_rate(edge, curve.log_rate)
 
-    def _through(self, edges: Iterable[int]) -> dict[tuple[int, ...], float]:
+    def _through(self, edges: Iterable[int]) -> dict[tuple[int, ...], LogRate]:
         """Return the walks through one of the edges that could pay, with the sum of their logarithms."""
         _, found = self._finder.through(
             edges, frozenset((self._home,)), least=-SCREEN_MARGIN, max_hops=self._max_hops
