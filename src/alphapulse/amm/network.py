@@ -11,7 +11,7 @@ left, to the unit, and the contract can run it.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from alphapulse.amm.network_curve import log_cost_of
 from alphapulse.amm.network_dual import Flow, Solution, Wire, solve
@@ -127,8 +127,8 @@ def as_contract_path(plan: FlowPlan) -> ContractPath | None:
 def as_contract_paths(plan: FlowPlan, premium_bps: int) -> tuple[ContractPath, ...]:
     """Return the runs that execute a plan in order, within one block or on an unchanged state.
 
-    Each run takes a loan of its own, so together they pay more premium than the plan does: their profits add up to the plan's
-    less that. A walk never spans two runs.
+    Each run takes a loan of its own, so together they pay more premium than the plan does. A walk never spans two runs. They end
+    before the first that would not repay its own loan, since those after it are quoted on what it leaves.
     """
     runs: list[ContractPath] = []
     first, held = 0, 0
@@ -144,7 +144,7 @@ def as_contract_paths(plan: FlowPlan, premium_bps: int) -> tuple[ContractPath, .
         begun.append(start)
         held += plan.legs[end - 1].amount_out - amount_in
     runs.append(_chunk(plan, begun, len(plan.legs), premium_bps))
-    return tuple(runs)
+    return tuple(takewhile(_repays, runs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +171,10 @@ def _path(legs: Sequence[Leg], starts: Sequence[int], owed: int, profit: int) ->
     for start in starts:
         amounts[start] = legs[start].amount_in
     return ContractPath(tuple(leg.pool_index for leg in legs), tuple(amounts), owed, profit)
+
+
+def _repays(run: ContractPath) -> bool:
+    return run.profit > 0
 
 
 def _net_profit(plan: FlowPlan) -> int:
