@@ -4,12 +4,12 @@ import argparse
 import importlib
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from alphapulse.cli.exit_codes import FAILED, REFUSED, USAGE
+from alphapulse.cli.exit_codes import FAILED, INTERRUPTED, REFUSED, USAGE
 from alphapulse.errors import AlphaPulseError, GateClosed, InvariantError, Misconfigured
 
-__all__ = ["main"]
+__all__ = ["exit_code_of", "main"]
 
 VERBS = {
     "demo": "local chain with the real protocols, market activity, the whole system, dashboard",
@@ -38,20 +38,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             module.add_arguments(verb)
             verb.set_defaults(run=module.run)
     options = parser.parse_args(words)
+    return exit_code_of(lambda: options.run(options))
+
+
+def exit_code_of(run: Callable[[], int]) -> int:
+    """Return what a verb returns, or print its error as one line and return the code of its kind."""
     try:
-        code: int = options.run(options)
+        return run()
     except Misconfigured as error:
         return _fail(error, USAGE)
     except GateClosed as error:
         return _fail(error, REFUSED)
     except AlphaPulseError as error:
         return _fail(error, FAILED)
-    except InvariantError as error:
+    except InvariantError as error:  # our mistake: whoever reports it needs the place
         traceback.print_exc()
         return _fail(error, FAILED)
     except KeyboardInterrupt:
-        return 130
-    return code
+        return INTERRUPTED
 
 
 def _fail(error: Exception, code: int) -> int:

@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from alphapulse.protocol.execution import ExecutionResult, ExecutionStatus
-from alphapulse.protocol.market_data import ChainEvent, Liquidity, PoolSwap, PoolSync
+from alphapulse.protocol.market_data import ChainEvent, GasPrice, Liquidity, PoolSwap, PoolSync
 from alphapulse.protocol.message import Message
 from alphapulse.protocol.signals import ArbitrageSignal, SwapPath
 
@@ -51,6 +51,8 @@ class SettlementAudit:
     def __init__(self) -> None:
         self._touches: dict[bytes, deque[_Touch]] = {}
         self._predictions: dict[int, _Prediction] = {}
+        self._waiting: deque[tuple[_Prediction, ExecutionResult]] = deque(maxlen=SIGNALS_KEPT)
+        self._head = 0
         self._succeeded = 0
         self._untouched = 0
         self._exact = 0
@@ -65,6 +67,9 @@ class SettlementAudit:
                 self._take_signal(tlv, message.first(SwapPath))
             elif isinstance(tlv, ExecutionResult):
                 self._take_result(tlv)
+            elif isinstance(tlv, GasPrice):
+                self._head = max(self._head, tlv.block)
+                self._judge()
 
     def statistics(self) -> SettlementCounts:
         """Return the counts so far."""
@@ -93,10 +98,16 @@ class SettlementAudit:
             return
         self._succeeded += 1
         self._below_min += result.actual_profit < prediction.min_profit
-        if self._was_touched(prediction, result):
-            return
-        self._untouched += 1
-        self._exact += result.actual_profit == prediction.profit
+        self._waiting.append((prediction, result))
+        self._judge()
+
+    def _judge(self) -> None:
+        """Judge what lies in blocks that were heard whole: a receipt may be here before its block's logs."""
+        while self._waiting and self._waiting[0][1].block <= self._head:
+            prediction, result = self._waiting.popleft()
+            if not self._was_touched(prediction, result):
+                self._untouched += 1
+                self._exact += result.actual_profit == prediction.profit
 
     def _was_touched(self, prediction: _Prediction, result: ExecutionResult) -> bool:
         touches = [touch for pool in prediction.pools for touch in self._touches.get(pool, ())]
