@@ -17,7 +17,7 @@ TASKS = MODULES / "@balancer-labs/v2-deployments/dist/tasks"
 ZERO = "0x" + "00" * 20
 REQUEST = "(uint8,address,address,uint256,bytes32,uint256,address,address,bytes)"
 GIVEN_IN, GIVEN_OUT = 0, 1
-DAYS_30 = 30 * 86400
+ONE = 10**18
 
 
 def creation_code(task: str, name: str) -> bytes:
@@ -70,21 +70,45 @@ class BalancerChain:
 
 
 class WeightedContract:
-    """One deployed weighted pool of the first form."""
+    """One deployed weighted pool: of 2021, or of 2022 whose power has shortcuts."""
 
     def __init__(
-        self, chain: BalancerChain, weights: Sequence[int], decimals: Sequence[int], fee: int
+        self,
+        chain: BalancerChain,
+        weights: Sequence[int],
+        decimals: Sequence[int],
+        fee: int,
+        *,
+        with_shortcuts: bool = False,
     ) -> None:
         self.chain = chain
         self.tokens = chain.tokens(decimals)
-        code = creation_code("20210418-weighted-pool", "WeightedPool")
-        code += encode(
-            ["address", "string", "string", "address[]", "uint256[]"]
-            + ["uint256", "uint256", "uint256", "address"],
-            [chain.vault, "w", "w", self.tokens, list(weights), fee, 7776000, 2592000, OWNER],
-        )
+        code = self._second(weights, fee) if with_shortcuts else self._first(weights, fee)
         self.address = chain.evm.deploy(OWNER, code)
         self.pool_id = chain.call(self.address, "getPoolId()")
+
+    def _first(self, weights: Sequence[int], fee: int) -> bytes:
+        strings = ["address", "string", "string", "address[]", "uint256[]"]
+        return creation_code("20210418-weighted-pool", "WeightedPool") + encode(
+            [*strings, "uint256", "uint256", "uint256", "address"],
+            [self.chain.vault, "w", "w", self.tokens, list(weights), fee, 7776000, 2592000, OWNER],
+        )
+
+    def _second(self, weights: Sequence[int], fee: int) -> bytes:
+        provider = self.chain.evm.deploy(
+            OWNER,
+            creation_code(
+                "20220725-protocol-fee-percentages-provider", "ProtocolFeePercentagesProvider"
+            )
+            + encode(["address", "uint256", "uint256"], [self.chain.vault, ONE, ONE]),
+        )
+        nobody = [ZERO] * len(weights)
+        parts = ("w", "w", self.tokens, list(weights), nobody, nobody, fee)
+        tail = ["address", "address", "uint256", "uint256", "address"]
+        return creation_code("20220908-weighted-pool-v2", "WeightedPool") + encode(
+            ["(string,string,address[],uint256[],address[],address[],uint256)", *tail],
+            [parts, self.chain.vault, provider, 7776000, 2592000, OWNER],
+        )
 
     def on_swap(
         self, kind: int, amount: int, i: int, j: int, balances: Sequence[int]
@@ -121,8 +145,17 @@ class StableContract:
         else:
             code = creation_code(task, "StablePool")
             code += encode(
-                ["address", "string", "string", "address[]", "uint256"]
-                + ["uint256", "uint256", "uint256", "address"],
+                [
+                    "address",
+                    "string",
+                    "string",
+                    "address[]",
+                    "uint256",
+                    "uint256",
+                    "uint256",
+                    "uint256",
+                    "address",
+                ],
                 [chain.vault, "s", "s", self.tokens, amplification, fee, 7776000, 2592000, OWNER],
             )
             self.address = chain.evm.deploy(OWNER, code)
