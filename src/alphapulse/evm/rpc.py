@@ -122,7 +122,8 @@ class JsonRpc(WSListener):
             raise EndpointDown(
                 f"RPC endpoint `{name}` cannot be reached: {reason.replace(url, name)}"
             ) from None
-        assert isinstance(listener, cls)
+        if not isinstance(listener, cls):  # its transport has forgotten it already
+            raise EndpointDown(f"RPC endpoint `{name}` closed the connection at once")
         listener._name = name
         listener._timeout_s = request_timeout_s
         return listener
