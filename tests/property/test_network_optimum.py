@@ -17,71 +17,19 @@ from alphapulse.amm.network_cycles import MAX_HOPS
 from alphapulse.amm.network_dual import Wire, solve
 from alphapulse.amm.pool import V2Pool, V3Pool
 from alphapulse.amm.sizing import optimise, premium
-from alphapulse.amm.uniswap_v3.pool import limit_of
-from alphapulse.amm.uniswap_v3.pool import swap as swap_loop
 from alphapulse.errors import Rejected, ValueOutOfRange
 from alphapulse.execution.gas import GasModel
 from alphapulse.market.graph import PoolGraph
 from alphapulse.market.pools import Market
 from alphapulse.strategies.flash_arbitrage.strategy import FlashArbitrage
 from support.flash import config_for, feed, plans_of
-from support.networks import network, price_of
+from support.networks import Copies, executed, network, price_of
 from support.random_universe import make
 
 HOME = 0
 PREMIUM_BPS = 5
 MAX_LOAN = 10**24
 SIZES = ((4, 10), (5, 16), (8, 30), (12, 60))
-
-
-class Copies:
-    """The pools as plain values, moved by the formulas of the contracts."""
-
-    def __init__(self, rows):
-        self.states = [
-            [row.pool.reserve0, row.pool.reserve1, row.pool.fee_pips]
-            if isinstance(row.pool, V2Pool)
-            else row.pool.state()
-            for row in rows
-        ]
-
-    def swap(self, index, zero_for_one, amount_in):
-        state = self.states[index]
-        if isinstance(state, list):
-            reserve_in, reserve_out = (state[0], state[1]) if zero_for_one else (state[1], state[0])
-            with_fee = amount_in * (10**6 - state[2])
-            paid = with_fee * reserve_out // (reserve_in * 10**6 + with_fee)
-            state[0] += amount_in if zero_for_one else -paid
-            state[1] += -paid if zero_for_one else amount_in
-            return paid
-        end = swap_loop(state, zero_for_one, amount_in, limit_of(zero_for_one=zero_for_one))
-        taken, paid = (end.amount0, -end.amount1) if zero_for_one else (end.amount1, -end.amount0)
-        assert taken == amount_in
-        self.states[index] = type(state)(
-            end.sqrt_price_x96,
-            end.tick,
-            end.liquidity,
-            state.fee_pips,
-            state.tick_spacing,
-            state.ticks,
-        )
-        return paid
-
-
-def executed(plan, rows, home=HOME):
-    """Run the legs on copies from the loan alone; return what is held at the end, by token."""
-    copies = Copies(rows)
-    held = {home: plan.loan}
-    for leg in plan.legs:
-        row = rows[leg.pool_index]
-        ends = (row.token0, row.token1)
-        token_in, token_out = ends if leg.zero_for_one else ends[::-1]
-        held[token_in] = held.get(token_in, 0) - leg.amount_in
-        assert held[token_in] >= 0, "a step sells what is not there"
-        paid = copies.swap(leg.pool_index, leg.zero_for_one, leg.amount_in)
-        assert paid == leg.amount_out
-        held[token_out] = held.get(token_out, 0) + paid
-    return held
 
 
 def best_cycle(rows, max_hops, premium_bps=PREMIUM_BPS, max_loan=MAX_LOAN):

@@ -33,7 +33,9 @@ __all__ = [
 CONTRACT_POOLS_MAX = 8  # steps that one run of the contract takes
 WALK_STEPS_MAX = 8
 WALKS_MAX = 1_024  # walks of one plan
-SEARCHES_MAX = 32  # single walks that are searched for beside the dual's
+SEARCHES_MAX = 32  # single walks that are added to the dual's
+RIVAL_WALKS_MAX = 8  # walks of the plan that knows single walks only
+WORTHWHILE = 1_000  # a solution that adds less than this part of what there is was the last one
 DUAL_ROUNDS_MAX = 3  # solutions of the dual, each on what the walks of the one before have left
 GAS_ROUNDS_MAX = 3  # solutions of the dual, each without the pools that did not earn their gas
 REST_SHIFT = 20  # what is left of a flow below a millionth of it is noise
@@ -103,16 +105,16 @@ def optimal_flow(
         return None
     search = WalkSearch(pools, profit_token, max_hops=max_hops)
     terms = _Terms(profit_token, premium_bps, max_loan)
-    greedy = _continued(search, [], terms)
+    greedy = _continued(search, [], terms, RIVAL_WALKS_MAX)
     search.restart()
     taken: list[Walk] = []
     for _ in range(DUAL_ROUNDS_MAX):
         solution = _solved(search, pools, terms, premium_bps=0 if taken else premium_bps)
         more = _run(search, _paths(solution.flows, search, profit_token), terms, taken)
-        if not more:
-            break
         taken += more
-    flowing = _continued(search, taken, terms)
+        if _gross(more) * WORTHWHILE <= _gross(taken):
+            break
+    flowing = _continued(search, taken, terms, SEARCHES_MAX)
     plans = [_plan(walks, search, premium_bps) for walks in (greedy, flowing) if walks]
     return max(plans, key=_net_profit, default=None)
 
@@ -190,18 +192,18 @@ def _plan(walks: Sequence[Walk], search: WalkSearch, premium_bps: int) -> FlowPl
             legs.append(Leg(edge >> 1, not edge & 1, *walk.amounts[place : place + 2]))
     loan = walks[0].amount_in
     owed = premium(loan, premium_bps)
-    profit = sum(walk.gross_profit for walk in walks) - owed
+    profit = _gross(walks) - owed
     gas = sum(search.gas_of(walk.edges) for walk in walks)
     return FlowPlan(tuple(legs), tuple(starts), loan, owed, profit, gas)
 
 
-def _continued(search: WalkSearch, walks: Sequence[Walk], terms: _Terms) -> list[Walk]:
-    """Return the walks and, best first, those that still leave something after them.
+def _continued(search: WalkSearch, walks: Sequence[Walk], terms: _Terms, most: int) -> list[Walk]:
+    """Return the walks and, best first, at most so many that still leave something after them.
 
     The first walk pays the premium; later ones use what is held by then and pay none.
     """
     found = list(walks)
-    for _ in range(SEARCHES_MAX):
+    for _ in range(most):
         walk = search.best(
             premium_bps=0 if found else terms.premium_bps, max_loan=_held(found, terms)
         )
@@ -213,9 +215,11 @@ def _continued(search: WalkSearch, walks: Sequence[Walk], terms: _Terms) -> list
 
 
 def _held(walks: Sequence[Walk], terms: _Terms) -> int:
-    if not walks:
-        return terms.max_loan
-    return walks[0].amount_in + sum(walk.gross_profit for walk in walks)
+    return walks[0].amount_in + _gross(walks) if walks else terms.max_loan
+
+
+def _gross(walks: Iterable[Walk]) -> int:
+    return sum(walk.gross_profit for walk in walks)
 
 
 def _solved(

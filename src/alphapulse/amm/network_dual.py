@@ -23,7 +23,7 @@ SUFFICIENT = 1e-4  # part of the promised descent that a step must keep
 SHORTEN = 0.35
 LOG_MOVE_MAX = 0.7  # no price moves by more than a factor of two in one step
 # The descent still promised, relative to the value, at which the search ends.
-TOLERANCE = 1e-13
+TOLERANCE = 1e-11
 FLOW_FLOOR = 1e-9  # of the largest flow into profit token; smaller ones are noise
 
 
