@@ -181,6 +181,8 @@ class _Stretched:
         try:
             segment = self._pool.segment(self._end_in + 1, self._zero_for_one)
         except (Rejected, ValueOutOfRange):
+            segment = None
+        if segment is None:
             self._is_whole = True
             return False
         self._take(segment)

@@ -125,6 +125,7 @@ def _piece(hops: Sequence[Hop], caps: Sequence[int], guess: int) -> tuple[int, P
             if index:
                 guess, segments = _pull_back(hops, caps, index)
         segment = pool.segment(amount, zero_for_one)
+        assert segment is not None, "a smooth curve has no map"
         segments.append(segment)
         amount = max(1, _answer(segment, amount))
     return guess, _compose(segments)
@@ -136,7 +137,9 @@ def _pull_back(hops: Sequence[Hop], caps: Sequence[int], index: int) -> tuple[in
     segments: list[Segment] = []
     for pool, zero_for_one in reversed(hops[:index]):
         amount = pool.least_amount_in(amount, zero_for_one)
-        segments.append(pool.segment(amount, zero_for_one))
+        segment = pool.segment(amount, zero_for_one)
+        assert segment is not None, "a smooth curve has no map"
+        segments.append(segment)
     return amount, segments[::-1]
 
 

@@ -15,7 +15,7 @@ __all__ = ["PairView", "TokenPool", "least_input", "require_amount", "require_to
 # Doublings from the estimate of a least input before the search gives up: amounts have 256 bits.
 GALLOPS_MAX = 256
 # Inputs below this are not asked for slopes: their rounding would be most of the answer.
-SLOPE_UNITS_MIN = 2**10
+SLOPE_UNITS_MIN = 2**4
 
 
 class TokenPool(Protocol):
@@ -133,7 +133,7 @@ class PairView:
             less = self.amount_out(amount, zero_for_one)
         except (Rejected, ValueOutOfRange):
             less = 0
-        return div_floor(more - less << 128, amount)
+        return div_floor(more - less + 1 << 128, amount)
 
     def _tokens(self, zero_for_one: bool) -> tuple[int, int]:
         return (self.i, self.j) if zero_for_one else (self.j, self.i)

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from alphapulse.amm import uniswap_v2
+from alphapulse.amm.pool_kinds import ConcentratedPool, PairPool
 from alphapulse.amm.screen import LogRate, log_of
 from alphapulse.amm.segment import Segment
 from alphapulse.amm.uniswap_v3.full_math import PIPS, div_floor, div_up, require_uint
-from alphapulse.amm.uniswap_v3.pool import V3State
+from alphapulse.amm.uniswap_v3.pool import V3State, require_tick
 from alphapulse.amm.uniswap_v3.swap_curve import SwapCurve
 from alphapulse.amm.uniswap_v3.tick_map import TickMap
 from alphapulse.amm.uniswap_v3.tick_math import MAX_TICK, MIN_TICK
@@ -52,8 +53,8 @@ class PoolQuoter(Protocol):
         """Return the natural logarithm of the marginal rate, for screening only."""
         ...
 
-    def segment(self, amount_in: int, zero_for_one: bool) -> Segment:
-        """Return the stretch of constant liquidity in which an input ends."""
+    def segment(self, amount_in: int, zero_for_one: bool) -> Segment | None:
+        """Return the stretch of constant liquidity in which an input ends, None on a smooth curve."""
         ...
 
     def input_to_fall(self, root_factor_x64: int, zero_for_one: bool) -> int:
@@ -65,7 +66,7 @@ class PoolQuoter(Protocol):
         ...
 
 
-class V2Pool:
+class V2Pool(PairPool):
     """A constant-product pair; its state is two reserves."""
 
     __slots__ = ("_fee_pips", "_reserve0", "_reserve1")
@@ -183,7 +184,7 @@ class V2Pool:
         return self._reserve1, self._reserve0
 
 
-class V3Pool:
+class V3Pool(ConcentratedPool):
     """A concentrated-liquidity pool: price, tick, liquidity, ticks, and one swap curve per direction.
 
     Ticks outside known_lower..known_upper are unknown, not empty (PITFALLS M3).
@@ -273,6 +274,7 @@ class V3Pool:
         """
         require_uint("sqrt_price_x96", sqrt_price_x96, 160)
         require_uint("liquidity", liquidity, 128)
+        require_tick(tick)
         self._sqrt_price_x96 = sqrt_price_x96
         self._tick = tick
         self._liquidity = liquidity
@@ -303,6 +305,13 @@ class V3Pool:
                 f"burn of {-liquidity_delta} in {tick_lower}..{tick_upper} is more than was minted"
             )
         require_uint("liquidity", max(after, *grosses), 128)
+        nets = self._ticks.nets
+        for tick, gross, delta in (
+            (tick_lower, grosses[0], liquidity_delta),
+            (tick_upper, grosses[1], -liquidity_delta),
+        ):
+            net = nets.get(tick, 0) + delta if gross else 0
+            require_uint("liquidity_net + 2**127", net + 2**127, 128)
         self._set_tick(tick_lower, grosses[0], liquidity_delta)
         self._set_tick(tick_upper, grosses[1], -liquidity_delta)
         self._liquidity = after

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from alphapulse.amm.climb import TOO_LARGE, TOO_SMALL, bracket, summit
 from alphapulse.amm.optimum import BPS, Hop, caps_of, excess_x128, locate
+from alphapulse.amm.pair_view import PairView
 from alphapulse.amm.uniswap_v3.full_math import PIPS, div_floor
 from alphapulse.errors import Rejected, ValueOutOfRange
 
@@ -76,6 +78,8 @@ def optimise(hops: Sequence[Hop], *, premium_bps: int, max_amount_in: int) -> Si
         fewest = min(caps)
         if fewest <= EXHAUSTIVE_UNITS_MAX:
             search.all_of(caps.index(fewest), fewest)
+        elif any(isinstance(pool, PairView) for pool, _ in hops):
+            search.climb(caps)
         else:
             found = locate(hops, caps, premium_bps=premium_bps, max_amount_in=max_amount_in)
             if found is None:
@@ -104,6 +108,50 @@ class _Search:
     def all_of(self, index: int, units: int) -> None:
         """Try the least input of every amount before hop `index`: a path this coarse is not smooth."""
         self._try_all(index, range(1, units + 1))
+
+    def climb(self, caps: Sequence[int]) -> None:
+        """Find the top by exact quotes where a hop has no closed form, and try what is near it.
+
+        The second search moves the coarsest amount of the path, so that no step of another's hides
+        the slope.
+        """
+        low, high = bracket(lambda x: self._value(0, x, caps), min(caps[0], self.max_amount_in))
+        if not self.amounts:
+            self._value(0, summit(lambda x: self._value(0, x, caps), low, high), caps)
+        if not self.amounts:
+            return
+        inner = self.amounts[:-1]
+        index = inner.index(min(inner))
+        if index:
+            low, high = max(1, inner[index] >> 2), inner[index] << 2
+        top = summit(lambda amount: self._value(index, amount, caps), low, high)
+        self._try_all(index, _around(top, 0, RESCAN_UNITS))
+        if self.amounts:
+            self._near(self.amounts)
+
+    def _value(self, index: int, amount: int, caps: Sequence[int]) -> int:
+        """Return what the least input earns that yields an amount before hop `index`, and keep the best.
+
+        What the path cannot carry is worth less than anything, and the less the farther away.
+        """
+        try:
+            amount_in = self._pulled_back(index, amount)
+        except (Rejected, ValueOutOfRange):
+            return TOO_LARGE - amount
+        if amount_in > self.max_amount_in:
+            return TOO_LARGE - amount
+        amounts = [amount_in]
+        for (pool, zero_for_one), cap in zip(self.hops, caps, strict=True):
+            if amounts[-1] > cap:
+                return TOO_LARGE - amount
+            try:
+                amounts.append(pool.amount_out(amounts[-1], zero_for_one))
+            except (Rejected, ValueOutOfRange):
+                return TOO_SMALL + amount
+        profit = amounts[-1] - amount_in - premium(amount_in, self.premium_bps)
+        if profit > self.profit:
+            self.amounts, self.profit = amounts, profit
+        return profit
 
     def around(self, amounts: Sequence[int]) -> None:
         """Try the inputs that can be best near the located amounts, until one meets the bound.
@@ -144,7 +192,8 @@ class _Search:
         """Try the inputs that end on a pool's stop: the step beyond it starts by rounding up."""
         for index, (pool, zero_for_one) in enumerate(self.hops):
             segment = pool.segment(amounts[index], zero_for_one)
-            self._try_all(index, (segment.start_in, segment.end_in))
+            if segment is not None:
+                self._try_all(index, (segment.start_in, segment.end_in))
 
     def _try_all(self, index: int, amounts: Iterable[int]) -> None:
         """Try the least inputs that yield these amounts before hop `index`."""
@@ -155,11 +204,16 @@ class _Search:
 
     def _try_least(self, index: int, amount: int) -> None:
         try:
-            for pool, zero_for_one in self.hops[index - 1 :: -1] if index else ():
-                amount = pool.least_amount_in(amount, zero_for_one)
+            amount_in = self._pulled_back(index, amount)
         except (Rejected, ValueOutOfRange):
             return
-        self.try_input(amount)
+        self.try_input(amount_in)
+
+    def _pulled_back(self, index: int, amount: int) -> int:
+        """Return the least input that yields an amount before hop `index`."""
+        for pool, zero_for_one in self.hops[index - 1 :: -1] if index else ():
+            amount = pool.least_amount_in(amount, zero_for_one)
+        return amount
 
     def settle(self) -> None:
         """Pay no more than the best output needs, then move to better neighbours until none is left."""
