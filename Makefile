@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test check bench format contracts
+.PHONY: help setup demo test check bench peers format contracts
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -31,6 +31,9 @@ check: ## format, lint, types, import law, tidy rules
 bench: ## every benchmark, JSON lines to standard output
 	@tools/setup.sh base
 	@$(BIN)/alphapulse bench all --json
+
+peers: ## install what the benchmarks compare with (degenbot, Uniswap's v3-sdk), in environments of their own
+	@tools/peers.sh
 
 format: ## apply the formatter and the safe fixes
 	@tools/setup.sh base

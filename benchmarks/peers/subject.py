@@ -1,0 +1,125 @@
+"""Worker: AlphaPulse's own answers through the kernel's door, asked in the words that the peers are asked in.
+
+Started as `python subject.py TWIN`. It exists so that subject and peer are measured by the same means.
+"""
+
+import json
+import sys
+import tracemalloc
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
+
+from line import nanoseconds, serve
+
+from alphapulse.amm import kernel
+from alphapulse.errors import Rejected
+
+Record = dict[str, Any]
+Hops = list[tuple[Any, bool]]
+
+POOLS: dict[str, Any] = {}
+CYCLES: list[tuple[Hops, int]] = []
+TWIN = sys.argv[1] if len(sys.argv) > 1 else "python"
+
+
+def hello() -> str:
+    return f"alphapulse, {kernel.require(TWIN)} twin"
+
+
+def pool_of(record: Record) -> Any:  # noqa: ANN401
+    """Return our pool with a state."""
+    if record["kind"] == "v2":
+        return kernel.V2Pool(record["reserve0"], record["reserve1"], record["fee"])
+    return kernel.V3Pool(
+        record["sqrt_price"],
+        record["tick"],
+        record["liquidity"],
+        record["fee"],
+        record["spacing"],
+        {tick: (gross, net) for tick, gross, net in record["ticks"]},
+    )
+
+
+def pools(pools: list[Record]) -> int:
+    for record in pools:
+        POOLS[record["id"]] = pool_of(record)
+    return len(POOLS)
+
+
+def quote(asks: list[tuple[str, bool, int]]) -> list[int | None]:
+    found: list[int | None] = []
+    for identity, zero_for_one, amount in asks:
+        try:
+            found.append(POOLS[identity].amount_out(amount, zero_for_one))
+        except Rejected:
+            found.append(None)
+    return found
+
+
+def crossed(asks: list[tuple[str, bool, int]]) -> list[int]:
+    return [POOLS[identity].ticks_crossed(amount, side) for identity, side, amount in asks]
+
+
+def time_quote(ask: tuple[str, bool, int], budget_ms: float) -> float:
+    identity, zero_for_one, amount = ask
+    call = POOLS[identity].amount_out
+    return nanoseconds(lambda: call(amount, zero_for_one), budget_ms)
+
+
+def cycles(cycles: list[tuple[list[tuple[str, bool]], int]]) -> int:
+    CYCLES.clear()
+    for hops, most in cycles:
+        CYCLES.append(([(POOLS[identity], side) for identity, side in hops], most))
+    return len(CYCLES)
+
+
+def optimum() -> list[tuple[int, int] | None]:
+    found: list[tuple[int, int] | None] = []
+    for hops, most in CYCLES:
+        sized = kernel.optimise(hops, premium_bps=0, max_amount_in=most)
+        found.append(None if sized is None else (sized.amount_in, sized.gross_profit))
+    return found
+
+
+def time_optimum(numbers: list[int]) -> float:
+    chosen = [CYCLES[number] for number in numbers]
+    optimise = kernel.optimise
+    begin = perf_counter_ns()
+    for hops, most in chosen:
+        optimise(hops, premium_bps=0, max_amount_in=most)
+    return (perf_counter_ns() - begin) / len(chosen)
+
+
+def memory(texts: list[str]) -> float:
+    """Return bytes that each of these pools holds, its curves made; what the native twin holds outside Python is not seen by this."""
+    pools([json.loads(texts[0])])
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for text in texts[1:]:
+        record = json.loads(text)
+        pools([record])
+        for side in (False, True):
+            POOLS[record["id"]].amount_out(10**15, side)
+        del record
+    held = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    return held / (len(texts) - 1)
+
+
+if __name__ == "__main__":
+    serve(
+        {
+            "hello": hello,
+            "pools": pools,
+            "quote": quote,
+            "crossed": crossed,
+            "time_quote": time_quote,
+            "cycles": cycles,
+            "optimum": optimum,
+            "time_optimum": time_optimum,
+            "memory": memory,
+        }
+    )
