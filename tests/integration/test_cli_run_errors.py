@@ -359,6 +359,13 @@ def test_port_of_the_dashboard_that_is_taken(config, fails, capsys) -> None:
     assert names(line, str(port), "`dashboard.port`")
 
 
+def test_demonstration_that_has_no_place_for_its_files(tmp_path: Path, capsys) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["demo", "--headless", "--data-dir", str(tmp_path / "file")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert names(line, "`--data-dir`", "cannot be written")
+
+
 @pytest.mark.parametrize(
     ("section", "key", "value"),
     [

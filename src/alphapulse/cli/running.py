@@ -79,7 +79,9 @@ async def run_with_screen(
         finally:
             for task in screens:
                 task.cancel()
-            await asyncio.gather(*screens, return_exceptions=True)
+            for ended in await asyncio.gather(*screens, return_exceptions=True):
+                if isinstance(ended, Exception):
+                    console.print(f"the screen failed: {ended!r}", markup=False, soft_wrap=True)
 
 
 def print_summary(summary: dict[str, object], *, as_json: bool, console: Console) -> None:

@@ -56,7 +56,7 @@ async def serve_dashboard(app: FastAPI, host: str, port: int) -> AsyncIterator[s
     except OSError as error:
         listener.close()
         raise Misconfigured(
-            f"dashboard cannot listen on {host}:{port} ({error.strerror}); choose another `dashboard.port`, 0 for any"
+            f"dashboard cannot listen on {host}:{port} ({error.strerror}); choose another port (`--port` or `dashboard.port`), 0 for any"
         ) from error
     server = _Server(
         uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
