@@ -9,7 +9,7 @@ Cycles are simple: no token twice, hence no pool twice. A walk that meets a toke
 through one pool both ways undoes its own trade.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence, Set
 from math import inf
 from typing import TypeAlias
 
@@ -83,17 +83,32 @@ class CycleFinder:
         groups: dict[tuple[int, int], list[int]] = {}
         for edge in sorted(moved):
             groups.setdefault((self._sources[edge], self._targets[edge]), []).append(edge)
+        whole = {
+            pair
+            for pair, group in groups.items()
+            if len(group) == len(self._parallel[pair[0]][pair[1]])
+        }
         looked = 0
         found: list[Found] = []
-        for (start, second), group in groups.items():
-            room = least - ORDER_SLACK - max(rates[edge] for edge in group)
-            sums, walks = self._walks(start, second, room, max_hops)
+        for pair, group in groups.items():
+            room = least - ORDER_SLACK - max([rates[edge] for edge in group])
+            sums, walks = self._walks(*pair, room, max_hops)
             looked += sums
             for walk in walks:
-                if not anchors.isdisjoint(walk):
-                    found += self._taken_apart(walk, group, moved, least)
+                if anchors.isdisjoint(walk):
+                    continue
+                legs = self._legs(walk)
+                if not whole.issuperset(legs):
+                    found += self._taken_apart(legs, group, moved, least)
+                elif pair[0] == min(walk):
+                    # all of it moved, so the walk comes up from each of its tokens: once is enough
+                    found += self._taken_apart(legs, group, frozenset(), least)
         found.sort()
         return looked, found
+
+    def _legs(self, walk: tuple[int, ...]) -> list[tuple[int, int]]:
+        """Return the pairs of tokens along a closed walk."""
+        return list(zip(walk, (*walk[1:], walk[0]), strict=True))
 
     def _walks(
         self, start: int, second: int, room: float, max_hops: int
@@ -134,33 +149,37 @@ class CycleFinder:
         return looked, found
 
     def _taken_apart(
-        self, walk: tuple[int, ...], group: list[int], moved: set[int], least: float
-    ) -> Iterator[Found]:
-        """Yield the cycles of pools along a walk that begin with an edge of the group.
+        self,
+        legs: list[tuple[int, int]],
+        group: list[int],
+        moved: Set[int],
+        least: float,
+    ) -> list[Found]:
+        """Return the cycles of pools along a walk that begin with an edge of the group.
 
-        Of a cycle with several moved edges only the writing from the least of them is yielded.
+        Of a cycle with several of the edges `moved` only the writing from the least of them is returned.
         """
         rates = self._rates
-        need = least - ORDER_SLACK
-        size = len(walk)
-        onward = [self._parallel[walk[place]][walk[(place + 1) % size]] for place in range(1, size)]
-        bests = [self._best[walk[place]][walk[(place + 1) % size]] for place in range(1, size)]
+        rest = [self._best[source][target] for source, target in legs]
         paths: list[Found] = [((edge,), rates[edge]) for edge in group]
-        for place, edges in enumerate(onward):
-            rest = sum(bests[place + 1 :])
+        for place, (source, target) in enumerate(legs[1:], 2):
+            need = least - ORDER_SLACK - sum(rest[place:])
+            onward = [(edge, rates[edge]) for edge in self._parallel[source][target]]
             paths = [
-                ((*path, edge), total + rates[edge])
+                ((*path, edge), total + rate)
                 for path, total in paths
-                for edge in edges
-                if total + rates[edge] + rest > need
-                and not (edge < path[0] and edge in moved)
+                for edge, rate in onward
+                if total + rate > need
                 and edge != path[0] ^ 1
+                and not (edge < path[0] and edge in moved)
             ]
+        found = []
         for path, _ in paths:
             place = path.index(min(path))
-            written = path[place:] + path[:place]
+            written = path[place:] + path[:place] if place else path
             total = rates[written[0]]
             for edge in written[1:]:
                 total += rates[edge]
             if total > least:
-                yield written, total
+                found.append((written, total))
+        return found
