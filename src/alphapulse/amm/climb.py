@@ -1,7 +1,7 @@
 """The top of a curve with one top, from exact values at whole inputs.
 
-Rounding makes the curve a saw, so the last step fits a parabola over a distance at which the curve
-itself falls by more than the saw is high.
+Rounding makes the curve a saw. Parabolas through points far apart see the curve and not the saw; they
+come closer until they see nothing else.
 """
 
 from collections.abc import Callable
@@ -15,10 +15,14 @@ TOO_LARGE = -(2**600)
 TOO_SMALL = -(2**700)
 # The golden section of an interval, 0.381966, as a fraction over 2**16.
 GOLDEN_X16 = 25033
-# The interval is narrow enough at this part of its place.
-NARROW_SHIFT = 12
-# Distance of the points of the last parabola, as a part of the place.
-PARABOLA_SHIFT = 6
+# The interval is narrow enough for parabolas at this part of its place.
+NARROW_SHIFT = 5
+# Distances of the parabola's points, as parts of the place: the first, the last, how fast they shrink.
+WIDE_SHIFT = 6
+FINE_SHIFT = 24
+SHRINK_SHIFT = 4
+# Parabolas in all; a step that leads to higher ground costs one and does not shrink.
+PARABOLAS_MAX = 40
 # Each step leaves 0.618 of an interval that has at most 512 bits.
 SECTIONS_MAX = 800
 
@@ -48,7 +52,7 @@ def summit(value: Callable[[int], int], low: int, high: int) -> int:
     Units   those of the input.
     Range   1 <= low <= high.
     Raises  what value raises.
-    Source  golden section, then the vertex of a parabola.
+    Source  golden section, then vertices of parabolas.
     """
     part = (high - low) * GOLDEN_X16 >> 16
     left, right = low + part, high - part
@@ -64,17 +68,26 @@ def summit(value: Callable[[int], int], low: int, high: int) -> int:
             high, right, at_right = right, left, at_left
             left = low + ((high - low) * GOLDEN_X16 >> 16)
             at_left = value(left)
-    return _vertex(value, low + high >> 1)
+    return _refined(value, low + high >> 1)
 
 
-def _vertex(value: Callable[[int], int], place: int) -> int:
-    """Return the vertex of the parabola through a place and two others beside it."""
-    step = place >> PARABOLA_SHIFT
-    if step == 0:
-        return place
-    below, at, above = value(place - step), value(place), value(place + step)
-    bend = below - 2 * at + above
-    if bend >= 0 or min(below, above) <= TOO_LARGE:
-        return place
-    shift = div_floor(step * (below - above), 2 * bend)
-    return place + shift if abs(shift) < step else place
+def _refined(value: Callable[[int], int], place: int) -> int:
+    """Return the highest place that ever finer parabolas lead to; the saw ends them."""
+    at = value(place)
+    step, finest = place >> WIDE_SHIFT, place >> FINE_SHIFT
+    for _ in range(PARABOLAS_MAX):
+        if step <= max(finest, 1):
+            break
+        below, above = value(place - step), value(place + step)
+        if below > at or above > at:
+            place, at = (place - step, below) if below > above else (place + step, above)
+            continue
+        bend = below - 2 * at + above
+        if bend >= 0:
+            break
+        vertex = place + div_floor(step * (below - above), 2 * bend)
+        found = value(vertex)
+        if found > at:
+            place, at = vertex, found
+        step >>= SHRINK_SHIFT
+    return place

@@ -7,7 +7,7 @@ from alphapulse.amm.climb import TOO_LARGE, TOO_SMALL, bracket, summit
 from alphapulse.amm.optimum import BPS, Hop, caps_of, excess_x128, locate
 from alphapulse.amm.pair_view import PairView
 from alphapulse.amm.uniswap_v3.full_math import PIPS, div_floor
-from alphapulse.errors import Rejected, ValueOutOfRange
+from alphapulse.errors import InsufficientLiquidity, Rejected, ValueOutOfRange
 
 __all__ = ["Sizing", "optimise", "premium"]
 
@@ -126,8 +126,7 @@ class _Search:
             low, high = max(1, inner[index] >> 2), inner[index] << 2
         top = summit(lambda amount: self._value(index, amount, caps), low, high)
         self._try_all(index, _around(top, 0, RESCAN_UNITS))
-        if self.amounts:
-            self._near(self.amounts)
+        self._near(self.amounts)
 
     def _value(self, index: int, amount: int, caps: Sequence[int]) -> int:
         """Return what the least input earns that yields an amount before hop `index`, and keep the best.
@@ -146,8 +145,10 @@ class _Search:
                 return TOO_LARGE - amount
             try:
                 amounts.append(pool.amount_out(amounts[-1], zero_for_one))
-            except (Rejected, ValueOutOfRange):
+            except InsufficientLiquidity:
                 return TOO_SMALL + amount
+            except (Rejected, ValueOutOfRange):
+                return TOO_LARGE - amount
         profit = amounts[-1] - amount_in - premium(amount_in, self.premium_bps)
         if profit > self.profit:
             self.amounts, self.profit = amounts, profit
