@@ -34,6 +34,7 @@ from alphapulse.protocol.market_data import (
     PoolTick,
     PoolType,
     StateInvalidation,
+    Trade,
 )
 from alphapulse.protocol.message import Message, Tlv
 from alphapulse.protocol.system import TraceContext
@@ -50,12 +51,16 @@ _KINDS = {
 _FAULTS = (InvalidationReason.AUDIT_MISMATCH, InvalidationReason.ID_COLLISION)
 
 _LOG_TLVS = (PoolSync, PoolSwap, Liquidity, PoolMint, PoolBurn)
+_LIQUIDITY_PARTS = (PoolMint, PoolBurn)
+_BESIDE_STATE = (Trade, ChainEvent, TraceContext)  # most parts of most messages
+_PRECONFIRMED = int(ChainEventFlag.PRECONFIRMED)
+_REMOVED = int(ChainEventFlag.REMOVED)
 _BY_LEGS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The last block that was closed, with its fees in wei per gas."""
+    """The last block that was closed, with its fees in wei per gas; those of layer 1 are 0 where there is none."""
 
     chain_id: int
     block: int
@@ -65,6 +70,8 @@ class Head:
     event_ns: int
     trace_id: int
     span_id: int
+    l1_base_fee: int = 0
+    l1_blob_fee: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,7 @@ class Market:
 
     __slots__ = (
         "_by_id",
+        "_by_place",
         "_changed",
         "_counts",
         "_heads",
@@ -120,6 +128,7 @@ class Market:
     def __init__(self) -> None:
         self.instruments = InstrumentRegistry()
         self.pools: dict[PoolKey, Pool] = {}
+        self._by_place: dict[tuple[int, bytes], Pool] = {}
         self.universe = 0
         self._by_id: dict[InstrumentId, Pool] = {}
         self._heads: dict[int, Head] = {}
@@ -148,17 +157,17 @@ class Market:
                 trace = tlv
         changed = self._changed
         changed.clear()
-        if event is not None and event.flags & ChainEventFlag.PRECONFIRMED:
+        if event is not None and event.flags & _PRECONFIRMED:
             self._counts["refused"] += 1  # not a fact of the chain yet, so not of this state
             return ()
         had_liquidity = False
         for tlv in message.tlvs:
             if isinstance(tlv, _LOG_TLVS):
-                if had_liquidity and isinstance(tlv, PoolMint | PoolBurn):
+                if had_liquidity and isinstance(tlv, _LIQUIDITY_PARTS):
                     continue
                 had_liquidity = had_liquidity or isinstance(tlv, Liquidity)
                 self._log(tlv, event, trace)
-            else:
+            elif not isinstance(tlv, _BESIDE_STATE):
                 self._statement(tlv, event, trace)
         return tuple(changed)
 
@@ -235,6 +244,7 @@ class Market:
                 tick_spacing=meta.tick_spacing,
             )
             self.pools[key] = pool
+            self._by_place[key] = pool
             self._by_id[meta.instrument] = pool
             self.universe += 1
         elif pool.fee_pips != meta.fee_pips:
@@ -303,6 +313,8 @@ class Market:
             gas.event_ns,
             trace.trace_id if trace else 0,
             trace.span_id if trace else 0,
+            gas.l1_base_fee,
+            gas.l1_blob_fee,
         )
 
     def _invalidate(self, notice: StateInvalidation) -> None:
@@ -341,7 +353,7 @@ class Market:
         pool = self._pool_of(tlv.venue, tlv.pool, event)
         if pool is None or event is None:
             return
-        if event.flags & ChainEventFlag.REMOVED:
+        if event.flags & _REMOVED:
             self._counts["removed"] += 1
             self._fault(pool, "a log was removed from the chain")
             return
@@ -365,7 +377,14 @@ class Market:
         if trace is not None:
             pool.trace_id = trace.trace_id
             pool.span_id = trace.span_id
-        self._guarded(pool, lambda: pool.fold(tlv))
+        try:
+            pool.fold(tlv)
+        except (InvalidData, Rejected) as error:
+            self._counts["refused"] += 1
+            self._fault(pool, str(error))
+        else:
+            pool.touch()
+            self._note(pool)
 
     def _judge_old(
         self, pool: Pool, position: Position, identity: tuple[bytes, bytes, int]
@@ -390,7 +409,7 @@ class Market:
         if event is None:
             self._counts["refused"] += 1
             return None
-        pool = self.pools.get(PoolKey(event.chain_id, Address(address)))
+        pool = self._by_place.get((event.chain_id, address))
         if pool is None or pool.venue != venue:
             self._counts["unannounced"] += 1
             return None
