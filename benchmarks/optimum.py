@@ -89,7 +89,7 @@ def paths(people: Party, effort: Effort) -> list[Row]:
     count = load(people, "V2-V2", effort.scaled(PATHS), "paths")
     numbers = list(range(count))
     chosen = {
-        worker.name: partial(worker.ask, "time_optimum", numbers=numbers)
+        worker.name: partial(worker.ask, "time_batch", numbers=numbers)
         for worker in people.everyone()
     }
     taken = interleaved(chosen, effort.rounds)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from peers.report import DEGENBOT, PYTHON, RUST, Effort, Party, Row, main, party, row
+from peers.report import DEGENBOT, DEGENBOT_NEXT, PYTHON, RUST, Effort, Party, Row, main, party, row
 from peers.universe import DOLLAR, MOST_IN, MOVED, WRAPPED, Universe, many_pairs, one_pair
 from peers.wire import SENDER, swap_frame
 
@@ -43,36 +43,29 @@ def in_turns(people: Party, asked: dict[str, dict[str, object]], do: str) -> Sai
 
 
 def rows_of(
-    identity: str, what: str, people: Party, rounds: Sequence[Said]
+    identity: str, what: str, people: Party, rounds: Sequence[Said], peers: Sequence[str]
 ) -> list[Row]:
     """Return the rows of one question from what everyone said in each round."""
     rows = []
     for twin in people.twins:
-        value = _microseconds(rounds, twin)
-        theirs, name = None, f"{DEGENBOT}: absent"
-        if DEGENBOT in people.peers:
-            name = people.names[DEGENBOT]
-            compared = [
-                (mine or 0) >= (other or 0)
-                for mine, other in zip(
-                    rounds[0][twin]["profits"], rounds[0][DEGENBOT]["profits"], strict=False
+        for peer in peers:
+            theirs, name, whole = None, f"{peer}: absent", what
+            if peer in people.peers:
+                name, theirs = people.names[peer], _microseconds(rounds, peer)
+                pairs = zip(rounds[0][twin]["profits"], rounds[0][peer]["profits"], strict=False)
+                not_below = [(mine or 0) >= (other or 0) for mine, other in pairs]
+                whole = f"{what}; profit not below in {sum(not_below)} of {len(not_below)}"
+            rows.append(
+                row(
+                    identity,
+                    whole,
+                    twin=twin,
+                    value=_microseconds(rounds, twin),
+                    peer=name,
+                    peer_value=theirs,
+                    goal=GOALS[identity][twin] if peer == DEGENBOT else None,
                 )
-            ]
-            theirs = _microseconds(rounds, DEGENBOT)
-            what_twin = f"{what}; profit not below in {sum(compared)} of {len(compared)}"
-        else:
-            what_twin = what
-        rows.append(
-            row(
-                identity,
-                what_twin,
-                twin=twin,
-                value=value,
-                peer=name,
-                peer_value=theirs,
-                goal=GOALS[identity][twin],
             )
-        )
     return rows
 
 
@@ -113,7 +106,7 @@ def event_to_plan(people: Party, effort: Effort) -> list[Row]:
         f"one V3 pool moves, {len(universe.cycles)} cycles of two, about {int(median(survivors))} may pay, "
         "event to best plan, p50"
     )
-    return rows_of("D7", what, people, rounds)
+    return rows_of("D7", what, people, rounds, (DEGENBOT, DEGENBOT_NEXT))
 
 
 def frame_to_transaction(people: Party, effort: Effort) -> list[Row]:
@@ -146,14 +139,17 @@ def frame_to_transaction(people: Party, effort: Effort) -> list[Row]:
         f"frame to signed transaction, {len(universe.records)} pools, "
         f"{len(universe.cycles)} cycles through the one that moved, p50"
     )
-    return rows_of("D13", what, people, rounds)
+    return rows_of("D13", what, people, rounds, (DEGENBOT,))
 
 
 def run(effort: Effort) -> tuple[list[Row], dict[str, object]]:
     """Return all rows."""
     rows: list[Row] = []
-    for measure in (event_to_plan, frame_to_transaction):
-        with party((DEGENBOT,), subject="subject_pipeline.py") as people:
+    for measure, peers in (
+        (event_to_plan, (DEGENBOT, DEGENBOT_NEXT)),
+        (frame_to_transaction, (DEGENBOT,)),
+    ):
+        with party(peers, subject="subject_pipeline.py") as people:
             rows += measure(people, effort)
     return rows, {"rounds": effort.rounds, "events": EVENTS, "peer_events": PEER_EVENTS}
 

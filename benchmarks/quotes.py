@@ -1,4 +1,4 @@
-"""D1, D3, D14: one exact quote of a concentrated pool, and what such a pool holds in memory, beside degenbot and Uniswap's v3-sdk.
+"""D1, D2, D3, D14: one exact quote of a concentrated pool, and what such a pool holds in memory, beside degenbot and Uniswap's v3-sdk.
 
 All are asked the same inputs and must give the same outputs. Each worker times its own calls; rounds alternate.
 """
@@ -30,7 +30,9 @@ GOALS = {
     SDK: {PYTHON: 40.0, RUST: 300.0},
 }
 FLAT_GOAL = 1.3
-MEMORY_POOLS = 60
+BATCH = 1_000
+BATCH_GOAL = 2.0
+MEMORY_POOLS = 400
 
 
 def quotes(people: Party, effort: Effort) -> list[Row]:
@@ -72,9 +74,46 @@ def quotes(people: Party, effort: Effort) -> list[Row]:
     return rows
 
 
+def batches(people: Party, effort: Effort) -> list[Row]:
+    """Return the rows of D2: quotes handed over together, over the same quotes one by one."""
+    pool = dense_pool()
+    most = amount_crossing(pool, max(CROSSED))
+    amounts = [most * (number + 1) // BATCH for number in range(BATCH)]
+    asks = [("dense", True, amount) for amount in amounts]
+    rows = []
+    for twin, worker in people.twins.items():
+        together = worker.ask("quotes", identity="dense", zero_for_one=True, amounts=amounts)
+        assert together == worker.ask("quote", asks=asks)
+        budget_ms = effort.budget_ms
+        measures = {
+            "batch": partial(
+                worker.ask,
+                "time_quotes",
+                identity="dense",
+                zero_for_one=True,
+                amounts=amounts,
+                budget_ms=budget_ms,
+            ),
+            "single": partial(worker.ask, "time_quote", ask=asks[BATCH // 2], budget_ms=budget_ms),
+        }
+        taken = interleaved(measures, effort.rounds)
+        rows.append(
+            row(
+                "D2",
+                f"V3 quote, {BATCH} handed over together",
+                twin=twin,
+                value=taken["batch"] / 1e3,
+                peer="itself, one by one",
+                peer_value=taken["single"] / 1e3,
+                goal=BATCH_GOAL if twin == RUST else None,
+            )
+        )
+    return rows
+
+
 def memory(effort: Effort) -> list[Row]:
     """Return the rows of D14, from fresh workers: nothing else is in their memory."""
-    count = effort.scaled(MEMORY_POOLS)
+    count = 20 if effort.is_quick else MEMORY_POOLS
     texts = [
         json.dumps(record_of(f"memory-{number}", dense_pool(MEMORY_TICKS, number), tokens_of(0)))
         for number in range(count)
@@ -83,7 +122,7 @@ def memory(effort: Effort) -> list[Row]:
         taken = {worker.name: worker.ask("memory", texts=texts) for worker in people.everyone()}
         return compared(
             "D14",
-            f"memory of a V3 pool with {MEMORY_TICKS} ticks, curves made",
+            f"growth of the process per V3 pool with {MEMORY_TICKS} ticks, asked both ways",
             taken,
             people,
             peers={DEGENBOT: {}, DEGENBOT_NEXT: {}},
@@ -95,8 +134,9 @@ def run(effort: Effort) -> tuple[list[Row], dict[str, object]]:
     """Return all rows."""
     with party((DEGENBOT, DEGENBOT_NEXT, SDK)) as people:
         rows = quotes(people, effort)
+        rows += batches(people, effort)
     rows += memory(effort)
-    return rows, {"rounds": effort.rounds, "memory_pools": effort.scaled(MEMORY_POOLS)}
+    return rows, {"rounds": effort.rounds, "memory_pools": MEMORY_POOLS}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import tempfile
-import tracemalloc
 from fractions import Fraction
 from pathlib import Path
 from time import perf_counter_ns
@@ -37,7 +36,7 @@ from degenbot.uniswap.v3_types import (  # noqa: E402
     UniswapV3LiquidityAtTick,
     UniswapV3PoolExternalUpdate,
 )
-from line import nanoseconds, serve  # noqa: E402
+from line import growth, nanoseconds, serve  # noqa: E402
 from usual_stack import calldata_of, event_of, prepared, signed  # noqa: E402
 from web3 import Web3  # noqa: E402
 from web3.providers.base import JSONBaseProvider  # noqa: E402
@@ -308,16 +307,13 @@ def frames(
 
 
 def memory(texts: list[str]) -> float:
-    """Return bytes that each of these pools holds, its numbers included: they come as text and are read while memory is traced."""
-    pools([json.loads(texts[0])])
-    tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
-    for text in texts[1:]:
+    """Return bytes by which the process grows with each of these pools."""
+
+    def build(text: str) -> None:
         pools([json.loads(text)])
         VALUES.clear()
-    held = tracemalloc.get_traced_memory()[0] - before
-    tracemalloc.stop()
-    return held / (len(texts) - 1)
+
+    return growth(texts, build)
 
 
 if __name__ == "__main__":
@@ -330,6 +326,7 @@ if __name__ == "__main__":
             "cycles": cycles,
             "optimum": optimum,
             "time_optimum": time_optimum,
+            "time_batch": time_optimum,
             "events": events,
             "frames": frames,
             "memory": memory,

@@ -127,7 +127,7 @@ def row(
     met: bool | None = None,
 ) -> Row:
     """Return one row; `goal` is the least ratio of the peer's figure to ours, absent wherever one of them is."""
-    ratio = None if value is None or peer_value is None else peer_value / value
+    ratio = peer_value / value if value and peer_value is not None else None
     if goal is not None:
         goal_text = f">= {goal:g}x"
         met = None if ratio is None else ratio >= goal

@@ -5,14 +5,13 @@ Started as `python subject.py TWIN`. It exists so that subject and peer are meas
 
 import json
 import sys
-import tracemalloc
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
-from line import nanoseconds, serve
+from line import growth, nanoseconds, serve
 
 from alphapulse.amm import kernel
 from alphapulse.errors import Rejected
@@ -93,20 +92,36 @@ def time_optimum(numbers: list[int]) -> float:
     return (perf_counter_ns() - begin) / len(chosen)
 
 
+def time_batch(numbers: list[int]) -> float:
+    """Return the mean time of these cycles handed over together."""
+    chosen = [CYCLES[number][0] for number in numbers]
+    most = max(CYCLES[number][1] for number in numbers)
+    begin = perf_counter_ns()
+    kernel.optimise_batch(chosen, premium_bps=0, max_amount_in=most)
+    return (perf_counter_ns() - begin) / len(chosen)
+
+
+def time_quotes(identity: str, zero_for_one: bool, amounts: list[int], budget_ms: float) -> float:
+    """Return the time of one quote among many that are handed over together."""
+    pool = POOLS[identity]
+    ask = kernel.quote_batch
+    return nanoseconds(lambda: ask(pool, amounts, zero_for_one), budget_ms) / len(amounts)
+
+
+def quotes(identity: str, zero_for_one: bool, amounts: list[int]) -> list[int]:
+    return kernel.quote_batch(POOLS[identity], amounts, zero_for_one)
+
+
 def memory(texts: list[str]) -> float:
-    """Return bytes that each of these pools holds, its curves made; what the native twin holds outside Python is not seen by this."""
-    pools([json.loads(texts[0])])
-    tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
-    for text in texts[1:]:
+    """Return bytes by which the process grows with each of these pools, asked both ways so that their curves are there."""
+
+    def build(text: str) -> None:
         record = json.loads(text)
         pools([record])
         for side in (False, True):
             POOLS[record["id"]].amount_out(10**15, side)
-        del record
-    held = tracemalloc.get_traced_memory()[0] - before
-    tracemalloc.stop()
-    return held / (len(texts) - 1)
+
+    return growth(texts, build)
 
 
 if __name__ == "__main__":
@@ -120,6 +135,9 @@ if __name__ == "__main__":
             "cycles": cycles,
             "optimum": optimum,
             "time_optimum": time_optimum,
+            "time_batch": time_batch,
+            "quotes": quotes,
+            "time_quotes": time_quotes,
             "memory": memory,
         }
     )
