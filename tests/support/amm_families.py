@@ -30,7 +30,9 @@ def weighted_at(rng: random.Random, price: float, depth: float) -> PairView:
     fee = rng.choice([10**15, 3 * 10**15, 25 * 10**14])
     decimals = [rng.choice([6, 18]), rng.choice([6, 18])]
     version = rng.choice(list(PowVersion))
-    return WeightedPool([balance0, balance1], weights, decimals, fee, pow_version=version).pair(0, 1)
+    return WeightedPool([balance0, balance1], weights, decimals, fee, pow_version=version).pair(
+        0, 1
+    )
 
 
 def _scaled_to(
@@ -49,7 +51,9 @@ def curve_at(rng: random.Random, price: float, depth: float) -> PairView:
     precision = rng.choice([1, 100])
     unit = max(1, 10**18 // max(1, int(depth) // 10**6) if depth < 10**18 else 1)
     rates = [10**18 * unit] * count
-    ramp = Ramp(rng.choice([10, 100, 2000]) * precision, rng.choice([10, 100, 2000]) * precision, 0, 100)
+    ramp = Ramp(
+        rng.choice([10, 100, 2000]) * precision, rng.choice([10, 100, 2000]) * precision, 0, 100
+    )
 
     def made(held: Sequence[int], parts: Sequence[int]) -> CurvePool:
         return CurvePool(
@@ -87,8 +91,8 @@ def solidly_stable_at(rng: random.Random, price: float, depth: float) -> PairVie
     At 18 decimals the pair holds a hundred to a billion tokens: with less the contract's iteration does
     not settle for some inputs, with more its arithmetic overflows.
     """
-    decimals1 = max(0, min(36, round(math.log10(depth)) - rng.randrange(2, 9)))
-    decimals0 = max(0, min(36, decimals1 - round(math.log10(price))))
+    decimals1 = max(0, min(18, round(math.log10(depth)) - rng.randrange(2, 9)))
+    decimals0 = max(0, min(18, decimals1 - round(math.log10(price))))
     target = price * 10.0 ** (decimals0 - decimals1)
     low, high = 1e-6, 1e6
     for _ in range(100):

@@ -57,6 +57,16 @@ class _SolidlyPair:
         """Return the reserve of token1."""
         return self._reserves[1]
 
+    @property
+    def fee(self) -> int:
+        """Return the fee in parts of `fee_denominator`."""
+        return self._fee
+
+    @property
+    def fee_denominator(self) -> int:
+        """Return what the fee is a part of."""
+        return self._fee_denominator
+
     def set_reserves(self, reserve0: int, reserve1: int) -> None:
         """Take the reserves that a Sync event states.
 
