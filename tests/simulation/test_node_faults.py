@@ -149,6 +149,34 @@ def test_chain_that_dies_and_comes_back(tmp_path: Path) -> None:
     run(scenario())
 
 
+def test_chain_that_comes_back_without_its_newest_blocks(tmp_path: Path) -> None:
+    """Trades of blocks that were taken back leave the books, and their transactions are not lost."""
+
+    async def scenario() -> None:
+        async with ground() as where, trading(where, tmp_path) as running:
+            node, state = running.node, tmp_path / "state.json"
+            url = node.config.chain.rpc_ws
+            before = await read_balances(url, node.config, where.wallet.address)
+            booked = node.portfolio.balances()
+            await running.until(lambda: running.executed >= 2, "executions")
+            await where.devnet.save(state)
+            saved = running.executed
+            await running.until(lambda: running.executed >= saved + 4, "executions to lose")
+            await where.devnet.kill()
+            await where.devnet.restart(state)
+            executed = running.executed
+            await running.until(lambda: running.executed >= executed + 4, "executions afterwards")
+            await running.finish()
+            assert node.collector.statistics().reorgs > 0
+            assert node.portfolio.statistics().reversed > 0
+            assert node.portfolio.statistics().conflicts == 0
+            assert await moved(where, node, before, booked) == ()
+            node.close_archive()
+        assert replay(tmp_path / "run").is_equal
+
+    run(scenario())
+
+
 def test_crash_with_transactions_on_their_way(tmp_path: Path) -> None:
     """What an earlier run left is settled before trading, and booked once. Covers: P8."""
 

@@ -224,15 +224,22 @@ class Replica:
         known = self.executions.get(result.signal_id)
         if known is not None:
             self.executions[result.signal_id] = replace(known, result=result)
+        before = self.total_usd_e8
+        if known is not None and known.result is not None:
+            self._count(known.result, -1)  # said again when final, or when its block was taken back
+        self._count(result, 1)
+        if self.total_usd_e8 != before:
+            self.pnl.append(PnlPoint(result.event_ns, self.total_usd_e8))
+
+    def _count(self, result: ExecutionResult, sign: int) -> None:
         if result.flags & RESULT_SIMULATED:
             return
         if result.status == ExecutionStatus.SUCCEEDED:
-            self.counts["executed"] += 1
+            self.counts["executed"] += sign
         elif result.status == ExecutionStatus.REVERTED:
-            self.counts["reverted"] += 1
-        self.gas_used += result.gas_used
-        self.total_usd_e8 += result.profit_usd
-        self.pnl.append(PnlPoint(result.event_ns, self.total_usd_e8))
+            self.counts["reverted"] += sign
+        self.gas_used += sign * result.gas_used
+        self.total_usd_e8 += sign * result.profit_usd
 
     def _pool_by_id(self, instrument: InstrumentId) -> Instrument | None:
         for item in self.instruments.values():

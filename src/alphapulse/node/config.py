@@ -111,10 +111,11 @@ class StrategySection(Section, frozen=True):
 
 
 class ExecutionSection(Section, frozen=True):
-    """Fees and patience of a submission."""
+    """Fees and patience of a submission; a result younger than `final_blocks` is taken back when its block is."""
 
     tip_per_gas_wei: NotNegative = 1_000_000_000
     valid_blocks: Positive = 2
+    final_blocks: Annotated[int, msgspec.Meta(ge=0, le=64)] = 12
 
 
 class RiskSection(Section, frozen=True):

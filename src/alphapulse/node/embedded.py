@@ -23,6 +23,7 @@ from alphapulse.execution.nonce import NonceLedger
 from alphapulse.execution.plan import Plan
 from alphapulse.execution.results import not_submitted_result
 from alphapulse.execution.store import ExecutionStore
+from alphapulse.execution.tracking import TrackingConfig
 from alphapulse.execution.wallet import Wallet
 from alphapulse.node.books import Bookkeeper
 from alphapulse.node.config import Config
@@ -110,7 +111,11 @@ class EmbeddedNode:
             self.gate,
             self._publish,
             time.time_ns,
-            ExecutorConfig(chain_id, errors=contract_errors()),
+            ExecutorConfig(
+                chain_id,
+                tracking=TrackingConfig(final_blocks=config.execution.final_blocks),
+                errors=contract_errors(),
+            ),
         )
         settings = strategy_config(config, preflight.facts)
         self.strategy = FlashArbitrage(settings)
