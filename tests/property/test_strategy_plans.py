@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from hashlib import sha256
-from itertools import permutations
+from itertools import permutations, product
 from pathlib import Path
 from random import Random
 
@@ -17,6 +17,7 @@ from alphapulse.execution.gas import GasModel
 from alphapulse.market.pools import Market
 from alphapulse.market.prices import Prices
 from alphapulse.protocol.signals import ArbitrageSignal, SwapPath
+from alphapulse.strategies.flash_arbitrage.confidence import Calibration
 from alphapulse.strategies.flash_arbitrage.outcome import Funnel
 from alphapulse.strategies.flash_arbitrage.profitability import Assessor
 from alphapulse.strategies.flash_arbitrage.search import CycleSearch
@@ -186,13 +187,29 @@ def test_the_choice_is_that_of_sizing_everything(seed):
     _, candidates = search.candidates(market.pools)
     decimals = {token: universe.chain.decimals[token] for token in universe.tokens}
     prices = Prices(search.graph, config.wrapped_native, config.usd_tokens, decimals.get)
-    assessor = Assessor(config, search.graph, prices, market.head(config.chain_id), {})
+    head = market.head(config.chain_id)
+    calibration = uneven(Random(seed), head)
+    assessor = Assessor(config, search.graph, prices, head, {}, calibration)
     lazy, eager = Funnel(), Funnel()
     chosen, _ = select(candidates, assessor, search.screen, lazy)
     everything, _ = select(candidates, assessor, NoBound(), eager)
     assert chosen == everything
     assert chosen
+    assert [one.rank for one in chosen] == sorted((one.rank for one in chosen), reverse=True)
     assert lazy.sized < eager.sized
+
+
+def uneven(random, head):
+    """A record in which some kinds of paths came true and others did not."""
+    calibration = Calibration()
+    calibration.on_block(head.block, head.event_ns, head.event_ns)
+    for hops in (2, 3):
+        for kinds in product((0, 1), repeat=hops):
+            rate = random.random()
+            for _ in range(30):
+                forecast = calibration.forecast(kinds, random.randrange(1, 50), 1_000)
+                calibration.record(forecast, succeeded=random.random() < rate, actual_profit=990)
+    return calibration
 
 
 class NoBound:

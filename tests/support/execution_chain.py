@@ -14,7 +14,7 @@ from alphapulse.evm import abi
 from alphapulse.evm.rpc import JsonRpc
 from alphapulse.execution.client import ChainClient
 from alphapulse.execution.executor import ExecutorConfig, FlashExecutor
-from alphapulse.execution.gas import GasModel, fees, gas_limit
+from alphapulse.execution.gas import GasModel, Hop, fees, gas_limit
 from alphapulse.execution.gate import Gate, Mode
 from alphapulse.execution.nonce import NonceLedger
 from alphapulse.execution.plan import Plan, PlanHop
@@ -188,7 +188,9 @@ async def plan_on(
         "predicted_profit": profit,
         "gas_cost": 1,
         "min_profit": profit if min_profit is None else min_profit,
-        "gas_limit": gas_limit(GasModel().estimate(kinds, ticks, calldata)),
+        "gas_limit": gas_limit(
+            GasModel().path([Hop(kind, ticks if kind else 0) for kind in kinds], calldata).most
+        ),
         "max_fee_per_gas": offered.max_fee_per_gas,
         "max_priority_fee_per_gas": offered.max_priority_fee_per_gas,
         "observed_block": block,

@@ -122,7 +122,9 @@ class Chain:
     def block(
         self, block: int, *, base_fee: int = 10**9, tip: int = 10**9, fork: str = "", flags: int = 0
     ) -> Message:
-        gas = GasPrice(self.chain_id, block, base_fee, tip, 0, 0, block * 10**9)
+        gas = GasPrice(
+            self.chain_id, block, base_fee, tip, 0, 0, 1_700_000_000 * 10**9 + block * 10**9
+        )
         self.log_index = 0
         return self.message(gas, self.at_block(block, fork, flags), TraceContext(block + 1, 7, 1))
 

@@ -190,7 +190,7 @@ def test_a_path_that_failed_rests(status):
     assert outcomes(strategy)["suppressed"] >= 3
     again = feed(strategy, universe.chain.block(5))
     assert len(plans_of(again)) == 1
-    assert drafts_of(again)[0].tlvs[0].confidence == 33
+    assert drafts_of(again)[0].tlvs[0].confidence == 40
 
 
 def test_a_rest_that_ends_between_two_blocks_is_noticed():

@@ -3,7 +3,9 @@
 import msgspec
 
 from alphapulse.errors import Misconfigured
-from alphapulse.execution.gas import GasModel
+from alphapulse.execution.gas import ETHEREUM, MAX_TRANSACTION_GAS, FeeRule, GasModel
+from alphapulse.execution.l1_fee import L1FeeModel
+from alphapulse.execution.tip import FixedTip, ShareTip, TipPolicy
 from alphapulse.market.graph import DEFAULT_HOPS, MAX_HOPS, MIN_HOPS
 from alphapulse.primitives.address import Address
 from alphapulse.primitives.units import MAX_UINT128
@@ -13,6 +15,7 @@ __all__ = ["BorrowableToken", "FlashArbitrageConfig"]
 
 MAX_VALID_BLOCKS = 64  # beyond it a bound on the base fee says nothing
 MAX_PREMIUM_BPS = 10_000
+BPS = 10_000
 
 
 class BorrowableToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,7 +30,9 @@ class FlashArbitrageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
 
     Units   tip_per_gas_wei in wei per gas; min_net_profit in wei of the native token; premium_bps of the loan;
             `*_blocks` in blocks of the chain.
-    Range   A token in usd_tokens counts as one dollar. A path whose last `suppress_after_failures` executions or simulations failed
+            builder_share_bps of what is left after gas, tip and layer-1 fees; token_gas is what a token's transfers burn beyond a
+            plain token's, by token.
+    Range   tip_policy None offers tip_per_gas_wei; l1_fee_model None is a chain without layer-1 fees. A token in usd_tokens counts as one dollar. A path whose last `suppress_after_failures` executions or simulations failed
             rests for suppress_blocks. Pools of a plan without a result are free again busy_margin_blocks after it expired.
     Raises  Misconfigured when a value is outside its range.
     """
@@ -49,6 +54,11 @@ class FlashArbitrageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     suppress_blocks: int = 5
     suppress_after_failures: int = 1
     gas_model: GasModel = GasModel()
+    fee_rule: FeeRule = ETHEREUM
+    tip_policy: TipPolicy | None = None
+    l1_fee_model: L1FeeModel | None = None
+    builder_share_bps: int = 0
+    token_gas: tuple[tuple[Address, int], ...] = ()
 
     def __post_init__(self) -> None:
         for name, value, least, most in (
@@ -62,6 +72,8 @@ class FlashArbitrageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
             ("busy_margin_blocks", self.busy_margin_blocks, 0, 1_000),
             ("suppress_blocks", self.suppress_blocks, 0, 1_000_000),
             ("suppress_after_failures", self.suppress_after_failures, 1, 1_000),
+            ("builder_share_bps", self.builder_share_bps, 0, BPS),
+            *(("token_gas", gas, 0, MAX_TRANSACTION_GAS) for _, gas in self.token_gas),
         ):
             if not least <= value <= most:
                 raise Misconfigured(f"`{name}` must be in {least} ... {most}, was {value}")
@@ -69,3 +81,14 @@ class FlashArbitrageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
             not 0 < token.max_loan <= MAX_UINT128 for token in self.borrowable
         ):
             raise Misconfigured("`borrowable` must name tokens with a `max_loan` above 0")
+        if isinstance(self.tip_policy, ShareTip) and (
+            self.tip_policy.max_share_bps + self.builder_share_bps > BPS
+        ):
+            raise Misconfigured(
+                "`tip_policy.max_share_bps` and `builder_share_bps` must be at most 10000 together"
+            )
+
+    @property
+    def tips(self) -> TipPolicy:
+        """The tip policy in force."""
+        return self.tip_policy or FixedTip(self.tip_per_gas_wei)

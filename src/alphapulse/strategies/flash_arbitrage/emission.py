@@ -67,7 +67,6 @@ def emit(
     graph: PoolGraph,
     prices: Prices,
     head: Head,
-    confidence: int,
     now_ns: int,
 ) -> Emission:
     """Return the signal and the plan of an assessed cycle.
@@ -79,7 +78,7 @@ def emit(
     trace = _trace(legs, head, signal_id)
     plan = _plan(assessment, legs, signal_id, config=config, prices=prices, head=head, trace=trace)
     tlvs = (
-        _signal(assessment, legs, plan, confidence=confidence, now_ns=now_ns),
+        _signal(assessment, legs, plan, now_ns=now_ns),
         SwapPath(signal_id, config.chain_id, FlashSource.AAVE_V3, tuple(map(_swap_hop, legs))),
         StateReference(head.block, plan.valid_until_block, _state_hash(legs, head)),
         trace,
@@ -140,8 +139,9 @@ def _plan(
 ) -> Plan:
     offer = fees(
         head.base_fee_per_gas,
-        config.tip_per_gas_wei,
+        assessment.tip_per_gas,
         config.valid_blocks,
+        rule=config.fee_rule,
         affordable_per_gas=assessment.affordable_per_gas,
     )
     calldata = flash_arbitrage_calldata(
@@ -178,14 +178,14 @@ def _plan(
 
 
 def _signal(
-    assessment: Assessment, legs: Sequence[_Leg], plan: Plan, *, confidence: int, now_ns: int
+    assessment: Assessment, legs: Sequence[_Leg], plan: Plan, *, now_ns: int
 ) -> ArbitrageSignal:
     first, last = legs[0], legs[-1]
     spread = cut_toward_zero(assessment.gross_profit * 10_000, assessment.amount_in)
     return ArbitrageSignal(
         signal_id=plan.signal_id,
         strategy_id=plan.strategy_id,
-        confidence=confidence,
+        confidence=assessment.forecast.confidence,
         decimals=plan.profit_decimals,
         chain_id=plan.chain_id,
         source_venue=first.pool.venue,

@@ -1,22 +1,20 @@
-"""What the strategy remembers of its own plans: pools in use, paths that failed, and how often plans come true."""
+"""What the strategy remembers of its own plans: pools in use, paths that failed, and how plans came out."""
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from alphapulse.market.pool import PoolKey
-from alphapulse.primitives.units import div_floor
 from alphapulse.protocol.execution import (
     ExecutionFlag,
     ExecutionReason,
     ExecutionResult,
     ExecutionStatus,
 )
+from alphapulse.strategies.flash_arbitrage.confidence import Calibration, Forecast
 
 __all__ = ["InFlight", "PathKey"]
 
 MAX_REMEMBERED_PATHS = 4_096  # failed paths; the oldest is forgiven first
-CONFIDENCE_WINDOW = 64  # final results that confidence looks back on
 
 PathKey = tuple[PoolKey, ...]
 """The pools of a cycle in its one writing: a path, whichever token it is walked from."""
@@ -34,6 +32,7 @@ _FAILED_IN_SIMULATION = (ExecutionReason.REVERTED, ExecutionReason.INSUFFICIENT_
 class _Flight:
     path: PathKey
     free_after_block: int
+    forecast: Forecast
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class _Failures:
 
 
 class InFlight:
-    """Plans without a result, failed paths, and the share of plans that succeeded.
+    """Plans without a result, failed paths, and the calibration of forecasts by results.
 
     A pool is busy until the result of the plan that uses it, or until the plan has expired. A path whose last executions or
     simulations failed rests for some blocks; a success on chain clears it. Confidence counts what happened on chain only.
@@ -55,9 +54,9 @@ class InFlight:
         "_failures",
         "_flights",
         "_margin_blocks",
-        "_results",
         "_suppress_after",
         "_suppress_blocks",
+        "calibration",
     )
 
     def __init__(
@@ -69,12 +68,15 @@ class InFlight:
         self._flights: dict[int, _Flight] = {}
         self._busy: dict[PoolKey, int] = {}
         self._failures: dict[PathKey, _Failures] = {}
-        self._results: deque[bool] = deque(maxlen=CONFIDENCE_WINDOW)
+        self.calibration = Calibration()
         self._block = 0
 
-    def begin(self, signal_id: int, path: PathKey, valid_until_block: int) -> None:
+    def begin(
+        self, signal_id: int, path: PathKey, valid_until_block: int, forecast: Forecast
+    ) -> None:
         """Note a plan that goes out; its pools are busy from now on."""
-        self._flights[signal_id] = _Flight(path, valid_until_block + self._margin_blocks)
+        free_after = valid_until_block + self._margin_blocks
+        self._flights[signal_id] = _Flight(path, free_after, forecast)
         for key in path:
             self._busy[key] = signal_id
 
@@ -84,7 +86,7 @@ class InFlight:
         if flight is None:
             return ()
         if not result.flags & ExecutionFlag.SIMULATED:
-            self._judge(flight.path, result)
+            self._judge(flight, result)
         elif result.status == ExecutionStatus.REVERTED or result.reason in _FAILED_IN_SIMULATION:
             self._fail(flight.path)
         self._release(result.signal_id)
@@ -112,25 +114,22 @@ class InFlight:
         failures = self._failures.get(path)
         return failures is not None and self._block <= failures.rests_until_block
 
-    def confidence(self) -> int:
-        """Return how many of a hundred plans should come true, judged by the last 64 real results.
-
-        The rule of succession: (successes + 1) / (results + 2), so 50 before anything is known.
-        """
-        return div_floor(100 * (sum(self._results) + 1), len(self._results) + 2)
-
     @property
     def count(self) -> int:
         """How many plans have no result yet."""
         return len(self._flights)
 
-    def _judge(self, path: PathKey, result: ExecutionResult) -> None:
-        if result.status == ExecutionStatus.SUCCEEDED:
-            self._results.append(True)
-            self._failures.pop(path, None)
-        elif result.status in _FAILED:
-            self._results.append(False)
-            self._fail(path)
+    def _judge(self, flight: _Flight, result: ExecutionResult) -> None:
+        succeeded = result.status == ExecutionStatus.SUCCEEDED
+        if not succeeded and result.status not in _FAILED:
+            return
+        self.calibration.record(
+            flight.forecast, succeeded=succeeded, actual_profit=result.actual_profit
+        )
+        if succeeded:
+            self._failures.pop(flight.path, None)
+        else:
+            self._fail(flight.path)
 
     def _fail(self, path: PathKey) -> None:
         known = self._failures.pop(path, None)

@@ -4,14 +4,24 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from alphapulse.amm.kernel import PoolQuoter, optimise
-from alphapulse.errors import InvariantError, LimitExceeded, Rejected
-from alphapulse.execution.gas import base_fee_bound, gas_cost, gas_limit
+from alphapulse.errors import BelowMinProfit, InvariantError, LimitExceeded, Rejected
+from alphapulse.execution.gas import (
+    CONCENTRATED,
+    Hop,
+    base_fee_bound,
+    gas_cost,
+    gas_limit,
+    net_profit,
+    words_between,
+)
+from alphapulse.execution.l1_fee import L1Cost, L1Prices, stand_in
 from alphapulse.execution.transaction_builder import flash_arbitrage_calldata
 from alphapulse.market.graph import Cycle, PoolGraph
 from alphapulse.market.pools import Head
 from alphapulse.market.prices import Prices, Rate
 from alphapulse.primitives.address import Address
-from alphapulse.primitives.units import MAX_UINT128, div_floor
+from alphapulse.primitives.units import MAX_UINT128, div_ceil, div_floor
+from alphapulse.strategies.flash_arbitrage.confidence import Calibration, Forecast, rank_key
 from alphapulse.strategies.flash_arbitrage.config import FlashArbitrageConfig
 from alphapulse.strategies.flash_arbitrage.outcome import Outcome
 
@@ -19,6 +29,9 @@ __all__ = ["Assessment", "Assessor", "GasFloors", "Way"]
 
 LIMIT_REACHED_SHIFT = 10  # a loan within a thousandth of its limit is held back by it
 MAX_GAS_FLOORS = 100_000  # walks; beyond it all are worked out again
+BPS = 10_000
+UNEVEN = bytes(range(0x81, 0xA1))
+"""Bytes for a number that is not known yet: none is zero and none repeats, so that gas and compression count them in full."""
 MAX_INT64 = 2**63 - 1
 MAX_INT128 = 2**127 - 1
 
@@ -32,13 +45,25 @@ class Way:
     """A walk of a cycle before it is sized.
 
     Units   max_loan in units of the token that the walk starts from, native in wei per such unit (None when no pool tells),
-            least_gas_cost in wei.
+            least_gas_cost in wei, most_confidence in percent.
     """
 
     start: int
     max_loan: int
     native: Rate | None
     least_gas_cost: int
+    most_confidence: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Bill:
+    """What a walk costs. Units: gas, wei per gas, wei; net_profit in units of the profit token."""
+
+    gas: int
+    gas_limit: int
+    tip_per_gas: int
+    beside_gas: int
+    net_profit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +71,8 @@ class Assessment:
     """A cycle walked from one of its tokens with the best loan, and everything it costs.
 
     Units   amounts along the path in each token's smallest units; the other figures in units of profit_token, net_native in
-            wei of the native token, net_profit_usd in dollars times 10**8, gas in gas.
+            wei of the native token, net_profit_usd in dollars times 10**8, gas in gas, tip_per_gas and affordable_per_gas in wei
+            per gas. gas_cost is everything that is paid in native money: gas, layer-1 and operator fees, the builder's payment.
     Range   net_profit = gross_profit - flash_fee - gas_cost, above 0; gas_cost <= min_profit <= gross_profit - flash_fee.
     """
 
@@ -64,6 +90,13 @@ class Assessment:
     gas: int
     gas_limit: int
     affordable_per_gas: int
+    tip_per_gas: int
+    forecast: Forecast
+
+    @property
+    def rank(self) -> int:
+        """What walks are ranked by: the net profit that is to be expected."""
+        return rank_key(self.net_native, self.forecast.confidence)
 
     @property
     def amount_in(self) -> int:
@@ -78,11 +111,16 @@ class Assessor:
     """
 
     __slots__ = (
+        "_base_fee",
+        "_calibration",
         "_config",
         "_gas_floors",
         "_graph",
+        "_head",
         "_max_loans",
         "_prices",
+        "_tips",
+        "_token_gas",
         "least_net",
         "price_per_gas",
     )
@@ -94,18 +132,25 @@ class Assessor:
         prices: Prices,
         head: Head,
         gas_floors: GasFloors,
+        calibration: Calibration | None = None,
     ) -> None:
         self._config = config
         self._graph = graph
         self._prices = prices
         self.least_net = config.min_net_profit
         self._max_loans = {token.address: token.max_loan for token in config.borrowable}
-        self.price_per_gas = base_fee_bound(head.base_fee_per_gas, 1) + config.tip_per_gas_wei
+        self._head = head
+        self._tips = config.tips
+        self._token_gas = dict(config.token_gas)
+        self._calibration = calibration or Calibration()
+        self._base_fee = base_fee_bound(head.base_fee_per_gas, 1, config.fee_rule)
+        self.price_per_gas = self._base_fee + self._tips.least_per_gas
         self._gas_floors = gas_floors
 
     def ways(self, cycle: Cycle) -> list[Way]:
         """Return the walks of a cycle, one for each start, with what is known before sizing."""
         found = []
+        confidence = self._calibration.bound(self._path_kind(cycle.edges))
         for start in cycle.starts:
             token = self._graph.token_in[cycle.edges[start]]
             gas = self._gas_floors.get((cycle.edges, start))
@@ -117,6 +162,7 @@ class Assessor:
                     self._max_loans[token],
                     self._prices.native_per(token),
                     gas * self.price_per_gas,
+                    confidence,
                 )
             )
         return found
@@ -140,13 +186,13 @@ class Assessor:
             if sizing is None:
                 return Outcome.NO_PROFIT
             amounts = sizing.amounts
-            ticks = sum(
-                quoter.ticks_crossed(amount, zero_for_one)
-                for (quoter, zero_for_one), amount in zip(hops, amounts, strict=False)
-            )
+            path = [
+                self._hop(edge, quoter, zero_for_one, amount)
+                for edge, (quoter, zero_for_one), amount in zip(edges, hops, amounts, strict=False)
+            ]
         except Rejected:
             return Outcome.NO_PROFIT  # a pool that refuses the amount pays nothing for it
-        outcome = self._cost(cycle, edges, amounts, sizing.premium, ticks)
+        outcome = self._cost(cycle, edges, amounts, sizing.premium, path)
         if (
             outcome is Outcome.BELOW_GAS
             and max_loan - amounts[0] <= max_loan >> LIMIT_REACHED_SHIFT
@@ -163,13 +209,30 @@ class Assessor:
             hops.append((quoter, not edge & 1))
         return hops
 
+    def _hop(self, edge: int, quoter: PoolQuoter, zero_for_one: bool, amount_in: int) -> Hop:
+        """Return what one hop touches, as far as the pool's state tells."""
+        pool = self._graph.pools[edge >> 1]
+        token_gas = self._token_gas.get(self._graph.token_out[edge], 0)
+        if pool.kind.value != CONCENTRATED:
+            return Hop(pool.kind.value, token_gas=token_gas)
+        ticks = quoter.ticks_crossed(amount_in, zero_for_one)
+        words = 0
+        segment = quoter.segment(amount_in, zero_for_one)
+        if segment is not None:
+            before = quoter.marginal_rate_x128(zero_for_one)
+            width = segment.slope * (amount_in - segment.start_in) + segment.base
+            after = div_floor((segment.gain * segment.base) << 128, width * width)
+            if 0 < after < before:
+                words = words_between(before, after, pool.tick_spacing)
+        return Hop(CONCENTRATED, ticks, words, token_gas=token_gas)
+
     def _cost(
         self,
         cycle: Cycle,
         edges: tuple[int, ...],
         amounts: tuple[int, ...],
         flash_fee: int,
-        ticks_crossed: int,
+        path: list[Hop],
     ) -> Assessment | Outcome:
         token = self._graph.token_in[edges[0]]
         native = self._prices.native_per(token)
@@ -179,13 +242,13 @@ class Assessor:
             return Outcome.NO_PRICE
         if repaid <= 0:
             return Outcome.NO_PROFIT
-        gas = self._gas(edges, amounts[0], repaid, ticks_crossed)
         try:
-            limit = gas_limit(gas)
+            bill = self._bill(edges, amounts, flash_fee, path, native)
         except LimitExceeded:
             return Outcome.GAS_LIMIT
-        cost = native.inverse_ceil(gas_cost(gas, self.price_per_gas, 0))
-        net = repaid - cost
+        except BelowMinProfit:
+            return Outcome.BELOW_GAS
+        net = bill.net_profit
         if net <= 0:
             return Outcome.BELOW_GAS
         net_native = native.floor(net)
@@ -195,6 +258,7 @@ class Assessor:
         net_usd = usd.cut(net) if usd else 0
         if max(amounts) > MAX_UINT128 or gross > MAX_INT128 or net_usd > MAX_INT64:
             return Outcome.OUT_OF_RANGE
+        cost = repaid - net
         return Assessment(
             cycle=cycle,
             edges=edges,
@@ -207,16 +271,55 @@ class Assessor:
             net_native=net_native,
             min_profit=max(1, min(cost + native.inverse_ceil(self.least_net), repaid)),
             net_profit_usd=net_usd,
-            gas=gas,
-            gas_limit=limit,
-            affordable_per_gas=div_floor(native.floor(repaid), gas),
+            gas=bill.gas,
+            gas_limit=bill.gas_limit,
+            affordable_per_gas=div_floor(native.floor(repaid) - bill.beside_gas, bill.gas),
+            tip_per_gas=bill.tip_per_gas,
+            forecast=self._calibration.forecast(self._path_kind(edges), net, repaid),
         )
 
-    def _gas(self, edges: tuple[int, ...], loan: int, repaid: int, ticks_crossed: int) -> int:
-        """Return the gas of a path; the bound handed to the contract counts as its dearest bytes, since it depends on this."""
-        dearest = (1 << (8 * ((repaid.bit_length() + 7) >> 3))) - 1
-        calldata = self._calldata(edges, loan, dearest)
-        return self._config.gas_model.estimate(self._kinds(edges), ticks_crossed, calldata)
+    def _bill(
+        self,
+        edges: tuple[int, ...],
+        amounts: tuple[int, ...],
+        flash_fee: int,
+        path: list[Hop],
+        native: Rate,
+    ) -> _Bill:
+        """Return every cost of a walk; the bound handed to the contract counts as its dearest bytes, since it depends on them.
+
+        Raises  LimitExceeded above the gas that a transaction may have; BelowMinProfit when the profit cannot pay the least tip.
+        """
+        repaid = amounts[-1] - amounts[0] - flash_fee
+        unknown = int.from_bytes(UNEVEN[: max(1, (repaid.bit_length() + 7) >> 3)], "big")
+        calldata = self._calldata(edges, amounts[0], unknown)
+        gas = self._config.gas_model.path(path, calldata)
+        extra = self._l1_cost(calldata, gas.used, gas_limit(gas.most))
+        used = gas.used + extra.gas
+        fees = extra.data_fee + extra.operator_fee
+        before_tip = native.floor(repaid) - gas_cost(used, self._base_fee, 0) - fees
+        tip = self._tips.per_gas(before_tip, used)
+        left = max(0, before_tip - used * tip)
+        payment = div_ceil(left * self._config.builder_share_bps, BPS)
+        net = net_profit(
+            amounts[-1],
+            amounts[0],
+            flash_fee=flash_fee,
+            gas=native.inverse_ceil(gas_cost(used, self._base_fee, tip)),
+            l1_data_fee=native.inverse_ceil(extra.data_fee),
+            operator_fee=native.inverse_ceil(extra.operator_fee),
+            builder_payment=native.inverse_ceil(payment),
+        )
+        return _Bill(used, gas_limit(gas.most + extra.gas), tip, fees + payment, net)
+
+    def _l1_cost(self, calldata: bytes, gas_used: int, limit: int) -> L1Cost:
+        model = self._config.l1_fee_model
+        if model is None:
+            return L1Cost()
+        unsigned = stand_in(self._config.chain_id, self._config.contract, calldata, limit)
+        prices = L1Prices(self._head.l1_base_fee, self._head.l1_blob_fee)
+        base_fee = max(1, self._head.base_fee_per_gas)
+        return model.cost(unsigned, prices, gas_used=gas_used, base_fee=base_fee)
 
     def _calldata(self, edges: tuple[int, ...], loan: int, min_profit: int) -> bytes:
         return flash_arbitrage_calldata(
@@ -229,3 +332,7 @@ class Assessor:
 
     def _kinds(self, edges: tuple[int, ...]) -> list[int]:
         return [self._graph.pools[edge >> 1].kind.value for edge in edges]
+
+    def _path_kind(self, edges: tuple[int, ...]) -> tuple[int, ...]:
+        """Return what results are counted by: the kinds of the pools, wherever the walk starts."""
+        return tuple(sorted(self._kinds(edges)))

@@ -1,4 +1,4 @@
-"""The best plans of a block: highest net profit first, each pool used once, as few cycles sized as that takes.
+"""The best plans of a block: highest expected net profit first, each pool used once, as few cycles sized as that takes.
 
 Every way to walk a candidate waits in a queue by the most it could earn; the top is sized and put back by what it does earn. When a
 sized one is on top, nothing that waits can beat it. So the choice is the same as if everything had been sized.
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
 from alphapulse.market.screen import CycleScreen
+from alphapulse.strategies.flash_arbitrage.confidence import rank_key
 from alphapulse.strategies.flash_arbitrage.outcome import Funnel, Outcome, farther
 from alphapulse.strategies.flash_arbitrage.profitability import Assessment, Assessor, Way
 from alphapulse.strategies.flash_arbitrage.search import Candidate
@@ -30,7 +31,7 @@ class _Contender:
 
 
 _Entry = tuple[int, int, int, int, Assessment | None]
-"""Negated value in wei, stage, place of the contender, offset, and what is known."""
+"""Negated rank, stage, place of the contender, offset, and what is known."""
 
 
 def select(
@@ -38,7 +39,8 @@ def select(
 ) -> tuple[list[Assessment], list[tuple[Candidate, Outcome]]]:
     """Return the chosen walks, best first, and every other candidate with its outcome.
 
-    Values are net profit in wei of the native token, so that profits in different tokens compare. Equal values go to the
+    Values are net profit in wei of the native token, so that profits in different tokens compare, times the confidence in it; a walk
+    waits with the most of both that it could have. Equal values go to the
     candidate with the lower edges, then to the earlier offset.
     """
     contenders: list[_Contender] = []
@@ -53,7 +55,9 @@ def select(
             if isinstance(most, Outcome):
                 _close_way(contender, most)
             else:
-                queue.append((-most, _UNSIZED, place, way.start, None))
+                queue.append(
+                    (-rank_key(most, way.most_confidence), _UNSIZED, place, way.start, None)
+                )
     heapify(queue)
     chosen: list[Assessment] = []
     taken: set[int] = set()
@@ -75,7 +79,7 @@ def select(
             if isinstance(answer, Outcome):
                 _close_way(contender, answer)
             else:
-                heappush(queue, (-answer.net_native, _SIZED, place, start, answer))
+                heappush(queue, (-answer.rank, _SIZED, place, start, answer))
     return chosen, list(_rejected(contenders))
 
 

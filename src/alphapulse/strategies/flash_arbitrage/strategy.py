@@ -170,7 +170,11 @@ class FlashArbitrage:
         prices = Prices(
             self._search.graph, self._config.wrapped_native, self._config.usd_tokens, self._decimals
         )
-        assessor = Assessor(self._config, self._search.graph, prices, head, self._search.gas_floors)
+        calibration = self._in_flight.calibration
+        calibration.on_block(head.block, head.event_ns, now_ns)
+        assessor = Assessor(
+            self._config, self._search.graph, prices, head, self._search.gas_floors, calibration
+        )
         self._watch_gas(assessor.price_per_gas)
         changed = tuple(self._dirty)
         self._dirty.clear()
@@ -197,7 +201,6 @@ class FlashArbitrage:
                 graph=self._search.graph,
                 prices=prices,
                 head=head,
-                confidence=self._in_flight.confidence(),
                 now_ns=now_ns,
             )
             plan = emission.plan
@@ -205,6 +208,7 @@ class FlashArbitrage:
                 plan.signal_id,
                 tuple(self._search.graph.pools[pool].key for pool in assessment.cycle.pools()),
                 plan.valid_until_block,
+                assessment.forecast,
             )
             funnel.end(Outcome.SIGNALLED)
             out += (emission.draft, plan)
