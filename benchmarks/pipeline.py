@@ -119,7 +119,7 @@ def frame_to_transaction(people: Party, effort: Effort) -> list[Row]:
         swap_frame(
             address,
             V3Swap(SENDER, SENDER, amount0, amount1, move[0], move[2], move[1]),
-            number + 2,
+            2 * number + 2,
         ).decode()
         for number, (move, amount0, amount1) in enumerate(universe.moves(EVENTS))
     ]

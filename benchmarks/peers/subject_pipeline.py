@@ -182,6 +182,7 @@ def _strategy(wrapped: str, dollar: str, most: int) -> FlashArbitrage:
             borrowable=(BorrowableToken(token, most),),
             wrapped_native=token,
             usd_tokens=(Address(of_hex(dollar)),),
+            tip_per_gas_wei=0,
             premium_bps=0,
         )
     )

@@ -16,11 +16,12 @@ USD = {WRAPPED: 2_500, DOLLAR: 1}
 MIDDLE_USD = 40
 DEPTH_USD = 2_000_000
 PRICE_NOISE = 0.0004  # at most, as a share: below what two or three of the lowest fees eat, so that a market at rest is quiet
-LOW_FEE, HIGH_FEE = (500, 10), (3000, 60)
+LOW_FEE = (500, 10)
+FEES = (LOW_FEE, (3000, 60), (3000, 60), (10000, 200))
 RANGES = 12
 MOVED = "moved"
 MOST_IN = 2_000 * UNIT
-TRADE_USD = 30_000
+TRADE_USD = 6_000
 
 Move = tuple[int, int, int]
 
@@ -47,7 +48,7 @@ class Universe:
             "token1": token1,
         }
         if concentrated:
-            fee = LOW_FEE if identity == MOVED else self.random.choice((LOW_FEE, HIGH_FEE))
+            fee = LOW_FEE if identity == MOVED else self.random.choice(FEES)
             record.update(self._ranges(reserve0, reserve1, *fee))
         else:
             record.update(kind="v2", fee=3000, reserve0=reserve0, reserve1=reserve1)
@@ -106,7 +107,7 @@ class Universe:
         found = []
         for number in range(count):
             zero_for_one = number % 2 == 0
-            usd = int(TRADE_USD * self.random.lognormvariate(0, 0.6))
+            usd = int(TRADE_USD * self.random.lognormvariate(0, 0.3))
             amount = usd * UNIT // USD[record["token0" if zero_for_one else "token1"]]
             after = swap(state, zero_for_one, amount, limit_of(zero_for_one=zero_for_one))
             move = (after.sqrt_price_x96, after.tick, after.liquidity)
