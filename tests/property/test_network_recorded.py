@@ -5,11 +5,9 @@ from random import Random
 import pytest
 
 from alphapulse.amm.network import NetworkPool, optimal_flow
-from alphapulse.amm.network_state import after_swap
 from alphapulse.amm.network_walks import WalkSearch
-from alphapulse.errors import Rejected
 from support.networks import executed
-from support.recorded_networks import DATA, grown, mainnet, polygon
+from support.recorded_networks import DATA, grown, mainnet, polygon, pushed
 
 pytestmark = [
     pytest.mark.shared_data,
@@ -48,20 +46,6 @@ def test_pools_of_one_moment_leave_nothing_to_earn():
     rows, _ = mainnet()
     for home in sorted({row.token0 for row in rows} | {row.token1 for row in rows}):
         assert checked(rows, home) == 0
-
-
-def pushed(pool):
-    """The pool after a sale that takes its price down by a twentieth, or by what its liquidity allows."""
-    amount = pool.input_to_fall((1 << 64) * 1_025 // 1_000, True)
-    for _ in range(16):
-        moved = after_swap(pool, amount, zero_for_one=True)
-        try:
-            moved.marginal_rate_x128(True)
-        except Rejected:
-            amount //= 2
-        else:
-            return moved
-    return pool
 
 
 @pytest.mark.parametrize("index", range(17))

@@ -9,10 +9,12 @@ from pathlib import Path
 from random import Random
 
 from alphapulse.amm.network import NetworkPool
-from alphapulse.amm.pool import V2Pool, V3Pool
+from alphapulse.amm.network_state import after_swap
+from alphapulse.amm.pool import PoolQuoter, V2Pool, V3Pool
 from alphapulse.amm.uniswap_v3.tick_math import sqrt_ratio_at_tick, tick_at_sqrt_ratio
+from alphapulse.errors import Rejected
 
-__all__ = ["DATA", "grown", "mainnet", "polygon"]
+__all__ = ["DATA", "grown", "mainnet", "polygon", "pushed"]
 
 DATA = Path(__file__).parents[2].parent / "shared/data"
 ARBY = DATA / "pool_universe/justbytes__arby/data"
@@ -99,3 +101,17 @@ def one_range(row: dict) -> V3Pool:
 def placed(pool: V2Pool | V3Pool, row: dict, tokens: dict[str, int]) -> NetworkPool:
     ends = [tokens.setdefault(row[f"token{side}"]["id"], len(tokens)) for side in (0, 1)]
     return NetworkPool(pool, *ends)
+
+
+def pushed(pool: PoolQuoter) -> PoolQuoter:
+    """Return the pool after a sale that takes its price down by a twentieth, or by what its liquidity allows."""
+    amount = pool.input_to_fall((1 << 64) * 1_025 // 1_000, True)
+    for _ in range(16):
+        moved = after_swap(pool, amount, zero_for_one=True)
+        try:
+            moved.marginal_rate_x128(True)
+        except Rejected:
+            amount //= 2
+        else:
+            return moved
+    return pool

@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 from itertools import pairwise, takewhile
 
 from alphapulse.amm.network_curve import log_cost_of
-from alphapulse.amm.network_dual import Flow, Solution, Wire, solve
+from alphapulse.amm.network_dual import Flow, Solution, Vector, Wire, solve
 from alphapulse.amm.network_walks import NetworkPool, Walk, WalkSearch
 from alphapulse.amm.sizing import premium
 from alphapulse.amm.uniswap_v3.full_math import div_floor
@@ -108,8 +108,10 @@ def optimal_flow(
     greedy = _continued(search, [], terms, RIVAL_WALKS_MAX)
     search.restart()
     taken: list[Walk] = []
+    near: Vector | None = None
     for _ in range(DUAL_ROUNDS_MAX):
-        solution = _solved(search, pools, terms, premium_bps=0 if taken else premium_bps)
+        solution = _solved(search, pools, terms, 0 if taken else premium_bps, near)
+        near = solution.log_prices
         more = _run(search, _paths(solution.flows, search, profit_token), terms, taken)
         taken += more
         if _gross(more) * WORTHWHILE <= _gross(taken):
@@ -223,9 +225,13 @@ def _gross(walks: Iterable[Walk]) -> int:
 
 
 def _solved(
-    search: WalkSearch, pools: Sequence[NetworkPool], terms: _Terms, *, premium_bps: int
+    search: WalkSearch,
+    pools: Sequence[NetworkPool],
+    terms: _Terms,
+    premium_bps: int,
+    near: Vector | None,
 ) -> Solution:
-    """Return the dual's flows on the present state over the pools that earn their gas."""
+    """Return the dual's flows on the present state over the pools that earn their gas; it begins at the log prices `near`."""
     search.refresh()
     log_cost = log_cost_of(premium_bps)
     indices = _cyclic(pools)
@@ -237,7 +243,8 @@ def _solved(
                 source = search.sources[edge]
                 toll = log_cost if source == terms.home else 0
                 wires.append(Wire(edge, source, search.targets[edge], search.curves[edge], toll))
-        solution = solve(wires, tokens, terms.home)
+        solution = solve(wires, tokens, terms.home, near=near)
+        near = solution.log_prices
         poor = {
             flow.edge >> 1 for flow in solution.flows if flow.earning < search.gas_of((flow.edge,))
         }

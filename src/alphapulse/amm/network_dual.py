@@ -53,13 +53,14 @@ class Solution(NamedTuple):
     flows: tuple[Flow, ...]
     bound: int
     iterations: int
+    log_prices: "Vector"
 
 
 Vector: TypeAlias = list[float]
 
 
-def solve(wires: Sequence[Wire], tokens: int, home: int) -> Solution:
-    """Return the flows at the prices that minimise what the pools earn.
+def solve(wires: Sequence[Wire], tokens: int, home: int, *, near: Vector | None = None) -> Solution:
+    """Return the flows at the prices that minimise what the pools earn; the search begins at the log prices `near`, if any.
 
     Units   flows in smallest units, bound, worth and earning in those of the profit token `home`.
     Range   tokens are 0 ... tokens - 1; prices of tokens that no wire joins to `home` stay out.
@@ -69,11 +70,11 @@ def solve(wires: Sequence[Wire], tokens: int, home: int) -> Solution:
     start, scale = _first_prices(wires, tokens, home)
     live = [wire for wire in wires if wire.source in scale and wire.target in scale]
     problem = _Problem(live, tokens, home)
-    prices = [start.get(token, 0.0) for token in range(tokens)]
+    prices = near or [start.get(token, 0.0) for token in range(tokens)]
     weights = [1.0 / scale[token] if token in scale else 0.0 for token in range(tokens)]
     weights[home] = 0.0
     prices, value, iterations = _descend(problem, prices, weights)
-    return Solution(problem.flows(prices), math.ceil(max(value, 0.0)), iterations)
+    return Solution(problem.flows(prices), math.ceil(max(value, 0.0)), iterations, prices)
 
 
 class _Problem:

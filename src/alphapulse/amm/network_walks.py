@@ -1,7 +1,9 @@
 """Walks of pools that begin and end in the profit token, sized exactly on a state that earlier walks have moved."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import TypeAlias
 
 from alphapulse.amm.network_curve import (
     CLOSED,
@@ -18,7 +20,10 @@ from alphapulse.amm.screen import LogRate
 from alphapulse.amm.sizing import optimise
 from alphapulse.errors import Rejected, ValueOutOfRange
 
-__all__ = ["NetworkPool", "Walk", "WalkSearch"]
+__all__ = ["NetworkPool", "Path", "Walk", "WalkSearch"]
+
+Path: TypeAlias = tuple[int, ...]
+"""The edges of a walk from the profit token."""
 
 HELD_BACK_SHIFT = 10  # a loan within a thousandth of its limit is held back by it
 
@@ -37,7 +42,7 @@ class NetworkPool:
 class Walk:
     """Edges from profit token to profit token, the amounts along them, and what is left after premium and gas."""
 
-    edges: tuple[int, ...]
+    edges: Path
     amounts: tuple[int, ...]
     net: int
 
@@ -65,15 +70,18 @@ class WalkSearch:
     """Finds the best single walk on a state, again and again as the state moves."""
 
     __slots__ = (
+        "_all_bounds",
+        "_all_by_pool",
         "_all_curves",
-        "_all_cycles",
+        "_all_queue",
         "_bounds",
-        "_cycles",
+        "_by_pool",
         "_finder",
         "_home",
         "_max_hops",
         "_pools",
         "_premium_bps",
+        "_queue",
         "_sizes",
         "_stale",
         "_touched",
@@ -97,24 +105,32 @@ class WalkSearch:
             curve = curve_of(pools[edge >> 1].pool, zero_for_one=not edge & 1)
             self._all_curves.append(curve)
             self._finder.set_rate(edge, curve.log_rate)
-        self._all_cycles = self._through(range(len(self.sources)))
         self._touched: set[int] = set()
         self._stale: set[int] = set()
-        self._premium_bps = 0
-        self._bounds: dict[tuple[int, ...], int] = {}
-        self._sizes: dict[tuple[int, ...], _Size] = {}
+        self._premium_bps = -1
+        self._by_pool: dict[int, set[Path]] = {}
+        self._bounds: dict[Path, int] = {}
+        self._sizes: dict[Path, _Size] = {}
+        self._queue: list[tuple[int, Path]] = []
         self.curves = list(self._all_curves)
-        self.restart()
+        self.state = NetworkState([row.pool for row in pools])
+        self._add(self._through(range(len(self.sources))))
+        self._all_bounds = dict(self._bounds)
+        self._all_queue = list(self._queue)
+        self._all_by_pool = {index: frozenset(paths) for index, paths in self._by_pool.items()}
 
     def restart(self) -> None:
         """Go back to the state that the pools are in."""
         self.state = NetworkState([row.pool for row in self._pools])
         for edge in self._touched:
             self._set(edge, self._all_curves[edge])
-        self._forget(self._touched)
+        for edge in self._touched:
+            self._by_pool[edge >> 1] = set(self._all_by_pool.get(edge >> 1, ()))
         self._touched.clear()
         self._stale.clear()
-        self._cycles = self._all_cycles
+        self._sizes.clear()
+        self._bounds = dict(self._all_bounds)
+        self._queue = list(self._all_queue)
 
     def gas_of(self, edges: Iterable[int]) -> int:
         """Return what the steps of a walk cost."""
@@ -128,26 +144,24 @@ class WalkSearch:
         self.refresh()
         if premium_bps != self._premium_bps:
             self._premium_bps = premium_bps
-            self._bounds.clear()
             self._sizes.clear()
-        queue = []
-        for edges, total in self._cycles.items():
-            most = self._bounds.get(edges)
-            if most is None:
-                most = self._bounds[edges] = self._bound(edges, total)
-            if most > 0:
-                queue.append((-most, edges))
-        queue.sort()
+        looked_at = []
         best: Walk | None = None
-        for most, edges in queue:
-            if best is not None and -most <= best.net:
-                break
-            walk = self.sized(edges, premium_bps=premium_bps, max_loan=max_loan)
-            if walk is not None and (best is None or walk.net > best.net):
+        while self._queue and (best is None or -self._queue[0][0] >= best.net):
+            most, path = heappop(self._queue)
+            if self._bounds.get(path) != -most:
+                continue  # its pools have moved since
+            looked_at.append((most, path))
+            walk = self.sized(path, premium_bps=premium_bps, max_loan=max_loan)
+            if walk is not None and (
+                best is None or (-walk.net, walk.edges) < (-best.net, best.edges)
+            ):
                 best = walk
+        for entry in looked_at:
+            heappush(self._queue, entry)
         return best
 
-    def sized(self, edges: tuple[int, ...], *, premium_bps: int, max_loan: int) -> Walk | None:
+    def sized(self, edges: Path, *, premium_bps: int, max_loan: int) -> Walk | None:
         """Return the best walk over these edges on the present state, None when it leaves nothing."""
         if premium_bps != self._premium_bps or not self._stale.isdisjoint(edges):
             return self._size(edges, premium_bps, max_loan).walk
@@ -156,7 +170,7 @@ class WalkSearch:
             known = self._sizes[edges] = self._size(edges, premium_bps, max_loan)
         return known.walk if known.amount_in <= max_loan else None
 
-    def _size(self, edges: tuple[int, ...], premium_bps: int, max_loan: int) -> "_Size":
+    def _size(self, edges: Path, premium_bps: int, max_loan: int) -> "_Size":
         try:
             hops = [(self.state.pool(edge >> 1), not edge & 1) for edge in edges]
         except (Rejected, ValueOutOfRange):
@@ -169,13 +183,10 @@ class WalkSearch:
         walk = Walk(edges, sizing.amounts, net) if net > 0 else None
         return _Size(sizing.amount_in, walk, is_held_back=held_back)
 
-    def _bound(self, edges: tuple[int, ...], total: LogRate) -> int:
-        """Return what a walk cannot exceed on the present state, however large the loan."""
-        log_cost = log_cost_of(self._premium_bps)
-        if total - log_cost <= -SCREEN_MARGIN:
-            return 0
-        curves = [self.curves[edge] for edge in edges]
-        return bound_of(curves, total - log_cost, log_cost=log_cost) - self.gas_of(edges)
+    def _bound(self, path: Path, total: LogRate) -> int:
+        """Return what a walk cannot exceed on the present state, however large and cheap the loan."""
+        curves = [self.curves[edge] for edge in path]
+        return bound_of(curves, total, log_cost=log_cost_of(0)) - self.gas_of(path)
 
     def take(self, walk: Walk) -> None:
         """Move the state by a walk."""
@@ -189,18 +200,22 @@ class WalkSearch:
             return
         for edge in sorted(self._stale):
             self._set(edge, self._curve(edge))
-        kept = {path: total for path, total in self._cycles.items() if self._stale.isdisjoint(path)}
-        self._cycles = kept | self._through(self._stale)
-        self._forget(self._stale)
+        gone = {path for edge in self._stale for path in self._by_pool.pop(edge >> 1, ())}
+        for path in gone:
+            self._bounds.pop(path, None)
+            self._sizes.pop(path, None)
+        self._add(self._through(self._stale))
         self._touched |= self._stale
         self._stale.clear()
 
-    def _forget(self, edges: Iterable[int]) -> None:
-        """Drop what was worked out for walks through these edges."""
-        moved = set(edges)
-        for known in (self._bounds, self._sizes):
-            for path in [path for path in known if not moved.isdisjoint(path)]:
-                del known[path]
+    def _add(self, totals: Mapping[Path, LogRate]) -> None:
+        for path, total in totals.items():
+            most = self._bound(path, total)
+            if most > 0:
+                self._bounds[path] = most
+                heappush(self._queue, (-most, path))
+                for edge in path:
+                    self._by_pool.setdefault(edge >> 1, set()).add(path)
 
     def _curve(self, edge: int) -> Curve:
         try:
@@ -212,7 +227,7 @@ class WalkSearch:
         self.curves[edge] = curve
         self._finder.set_rate(edge, curve.log_rate)
 
-    def _through(self, edges: Iterable[int]) -> dict[tuple[int, ...], LogRate]:
+    def _through(self, edges: Iterable[int]) -> dict[Path, LogRate]:
         """Return the walks through one of the edges that could pay, with the sum of their logarithms."""
         _, found = self._finder.through(
             edges, frozenset((self._home,)), least=-SCREEN_MARGIN, max_hops=self._max_hops
