@@ -24,6 +24,9 @@ SHORTEN = 0.35
 LOG_MOVE_MAX = 0.7  # no price moves by more than a factor of two in one step
 # The descent still promised, relative to the value, at which the search ends.
 TOLERANCE = 1e-11
+# Steps that together must gain more than this part of the value; less is noise at the kinks of closed pools.
+SETTLED_STEPS = 12
+SETTLED_GAIN = 1e-8
 FLOW_FLOOR = 1e-9  # of the largest flow into profit token; smaller ones are noise
 
 
@@ -157,6 +160,7 @@ def _first_prices(
 def _descend(problem: _Problem, prices: Vector, weights: Vector) -> tuple[Vector, float, int]:
     """Return the prices where the value is least, the value, and the steps that took."""
     value, slope = problem.at(prices)
+    recent: deque[float] = deque(maxlen=SETTLED_STEPS)
     pairs: deque[tuple[Vector, Vector, float]] = deque(maxlen=PAIRS_KEPT)
     for iteration in range(ITERATIONS_MAX):
         step = _direction(slope, weights, pairs)
@@ -167,6 +171,9 @@ def _descend(problem: _Problem, prices: Vector, weights: Vector) -> tuple[Vector
             promised = _dot(slope, step)
         if -promised <= TOLERANCE * (abs(value) + 1.0):
             return prices, value, iteration
+        if len(recent) == SETTLED_STEPS and recent[0] - value <= SETTLED_GAIN * abs(value):
+            return prices, value, iteration
+        recent.append(value)
         length = min(1.0, LOG_MOVE_MAX / max(*map(abs, step), 1e-300))
         moved = _walk(problem, prices, value, step, length=length, promised=promised)
         if moved is None:
