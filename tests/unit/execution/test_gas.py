@@ -137,6 +137,7 @@ def test_words_passed_are_counted_to_one(spacing):
 
 def test_the_next_base_fee_of_known_blocks():
     """Oracle: mainnet 17173049 -> 17173050, and the examples of EIP-1559."""
+    assert gas.next_base_fee(80_869_370_967, 9_755_040, 30_000_000) == 77_334_732_501
     assert gas.next_base_fee(10**9, 15_000_000, 30_000_000) == 10**9
     assert gas.next_base_fee(10**9, 30_000_000, 30_000_000) == 1_125_000_000
     assert gas.next_base_fee(10**9, 0, 30_000_000) == 875_000_000

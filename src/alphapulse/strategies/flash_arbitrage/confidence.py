@@ -112,7 +112,16 @@ def margin_bucket(net_profit: int, predicted_profit: int, error_ppm: int) -> int
 class Calibration:
     """Counts how plans came out and scores the next ones; deterministic in the order of what it is told."""
 
-    __slots__ = ("_age", "_block", "_block_ns", "_counts", "_event_ns", "_sums")
+    __slots__ = (
+        "_age",
+        "_block",
+        "_block_ns",
+        "_bounds",
+        "_counts",
+        "_event_ns",
+        "_percents",
+        "_sums",
+    )
 
     def __init__(self) -> None:
         self._counts: dict[_Stratum, _Count] = {}
@@ -121,13 +130,18 @@ class Calibration:
         self._event_ns = 0
         self._block_ns = DEFAULT_BLOCK_NS
         self._age = 0
+        self._percents: dict[tuple[Kinds, int], int] = {}
+        self._bounds: dict[Kinds, int] = {}
 
     def on_block(self, block: int, event_ns: int, now_ns: int) -> None:
         """Note the head that the next scores stand on, and how old it is."""
         if self._block and block > self._block and event_ns > self._event_ns:
             self._block_ns = div_floor(event_ns - self._event_ns, block - self._block)
         self._block, self._event_ns = block, event_ns
-        self._age = age_bucket(now_ns - event_ns, self._block_ns)
+        age = age_bucket(now_ns - event_ns, self._block_ns)
+        if age != self._age:
+            self._age = age
+            self._forget_scores()
 
     def forecast(self, kinds: Sequence[int], net_profit: int, predicted_profit: int) -> Forecast:
         """Return the score of a plan made on the present head.
@@ -136,15 +150,17 @@ class Calibration:
         """
         path = tuple(kinds)
         margin = margin_bucket(net_profit, predicted_profit, self.error_ppm(path))
-        confidence = self._percent(path, self._age, margin)
+        confidence = self._score(path, margin)
         return Forecast(confidence, path, self._age, margin, predicted_profit)
 
     def bound(self, kinds: Sequence[int]) -> int:
         """Return the most that `forecast` can say of a path of these kinds on the present head, in percent."""
         path = tuple(kinds)
-        return max(
-            self._percent(path, self._age, margin) for margin in range(len(MARGIN_PRIOR_PERMILLE))
-        )
+        bound = self._bounds.get(path)
+        if bound is None:
+            margins = range(len(MARGIN_PRIOR_PERMILLE))
+            bound = self._bounds[path] = max(self._score(path, margin) for margin in margins)
+        return bound
 
     def error_ppm(self, kinds: Kinds) -> int:
         """Return by how much predictions over these kinds miss on average, in millionths of the prediction."""
@@ -161,6 +177,7 @@ class Calibration:
         if succeeded and forecast.predicted_profit > 0:
             missed = abs(actual_profit - forecast.predicted_profit)
             error = min(PPM, div_floor(missed * PPM, forecast.predicted_profit))
+        self._forget_scores()
         *around, leaf = _strata(forecast.kinds, forecast.age, forecast.margin)
         before = self._counts.pop(leaf, _NONE)
         kept = before.halved() if before.results >= WINDOW else before
@@ -171,6 +188,19 @@ class Calibration:
             oldest = next(iter(self._counts))
             forgotten = self._counts.pop(oldest)
             self._spread(_strata(*oldest)[:-1], _NONE.plus(forgotten, -1))
+
+    def _forget_scores(self) -> None:
+        self._percents.clear()
+        self._bounds.clear()
+
+    def _score(self, kinds: Kinds, margin: int) -> int:
+        """Return the score at the present age; asked for every candidate, so each is worked out once between results."""
+        percent = self._percents.get((kinds, margin))
+        if percent is None:
+            if len(self._percents) >= MAX_STRATA:
+                self._forget_scores()
+            percent = self._percents[kinds, margin] = self._percent(kinds, self._age, margin)
+        return percent
 
     def _spread(self, around: Sequence[_Stratum], change: _Count) -> None:
         """Keep the strata around a leaf the exact sums of their leaves."""
