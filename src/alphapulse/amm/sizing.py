@@ -26,6 +26,8 @@ TIPS = 4
 COMPARABLE_UNITS = 16
 # Inputs at these distances must not earn more than the answer.
 NEIGHBOURS = (-1000, 1000, -10, 10, -1, 1)
+# A smooth cycle's neighbours reach from one unit to this many digits below the input.
+FINE_DIGITS = 6
 # Every move earns a unit; more would mean that the optimum was located wrongly.
 SETTLE_MOVES_MAX = 1000
 
@@ -69,6 +71,7 @@ def optimise(hops: Sequence[Hop], *, premium_bps: int, max_amount_in: int) -> Si
     Raises  nothing that a pool refuses: a cycle that cannot be quoted is one that does not pay.
     Source  MATH sections 1 to 5.
     """
+    strides = NEIGHBOURS
     try:
         excess = excess_x128(hops, premium_bps)
         if excess <= 1 << 128:
@@ -80,6 +83,7 @@ def optimise(hops: Sequence[Hop], *, premium_bps: int, max_amount_in: int) -> Si
             search.all_of(caps.index(fewest), fewest)
         elif any(isinstance(pool, PairView) for pool, _ in hops):
             search.climb(caps)
+            strides = _strides(search.amounts[0] if search.amounts else 1)
         else:
             found = locate(hops, caps, premium_bps=premium_bps, max_amount_in=max_amount_in)
             if found is None:
@@ -88,7 +92,7 @@ def optimise(hops: Sequence[Hop], *, premium_bps: int, max_amount_in: int) -> Si
             search.around(found.amounts)
     except Rejected:
         return None
-    search.settle()
+    search.settle(strides)
     return search.answer()
 
 
@@ -216,14 +220,14 @@ class _Search:
             amount = pool.least_amount_in(amount, zero_for_one)
         return amount
 
-    def settle(self) -> None:
+    def settle(self, strides: Sequence[int]) -> None:
         """Pay no more than the best output needs, then move to better neighbours until none is left."""
         for _ in range(SETTLE_MOVES_MAX):
             if not self.amounts:
                 return
             self._try_least(len(self.hops), self.amounts[-1])
             centre = self.amounts[0]
-            if not any(self.try_input(centre + step) for step in NEIGHBOURS):
+            if not any(self.try_input(centre + step) for step in strides):
                 return
 
     def try_input(self, amount_in: int) -> bool:
@@ -263,6 +267,12 @@ def _around(centre: int, nearest: int, farthest: int) -> Iterator[int]:
         yield centre + distance
         if 0 < distance < centre:
             yield centre - distance
+
+
+def _strides(amount: int) -> tuple[int, ...]:
+    """Return the neighbours of an amount from far to near: a smooth curve's own rounding has wide teeth."""
+    digits = max(3, len(str(amount)) - FINE_DIGITS)
+    return tuple(sign * 10**power for power in range(digits, -1, -1) for sign in (1, -1))
 
 
 def _tips(centre: int, whole: int, part: int, phase: int) -> Iterator[int]:
