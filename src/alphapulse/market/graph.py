@@ -15,6 +15,7 @@ from alphapulse.primitives.address import Address
 __all__ = ["DEFAULT_HOPS", "MAX_HOPS", "MIN_HOPS", "Cycle", "PoolGraph"]
 
 DEFAULT_HOPS = 3
+MAX_KEPT_CYCLES = 50_000  # of those that passed the screen before; about 15 MB
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -44,6 +45,7 @@ class PoolGraph:
     """
 
     __slots__ = (
+        "_cycles",
         "_out",
         "anchors",
         "index",
@@ -73,6 +75,7 @@ class PoolGraph:
         self.token_in: list[Address] = []
         self.token_out: list[Address] = []
         self._out: dict[Address, dict[Address, list[int]]] = {}
+        self._cycles: dict[tuple[int, ...], Cycle] = {}
         for pool in self.pools:
             self._add(pool.token0, pool.token1)
             self._add(pool.token1, pool.token0)
@@ -87,17 +90,24 @@ class PoolGraph:
         for first in (2 * index, 2 * index + 1):
             for edges in self._closed((first,), self.token_in[first]):
                 least = edges.index(min(edges))
-                cycle = self.cycle(edges[least:] + edges[:least])
-                if cycle.starts:
-                    yield cycle
+                written = edges[least:] + edges[:least]
+                starts = [
+                    at for at, edge in enumerate(written) if self.sources[edge] in self.anchors
+                ]
+                if starts:
+                    yield Cycle(written, tuple(starts))
 
     def cycle(self, edges: tuple[int, ...]) -> Cycle:
         """Return the cycle of these edges, which begin with the least."""
-        sources, anchors = self.sources, self.anchors
-        return Cycle(
-            edges,
-            tuple([place for place, edge in enumerate(edges) if sources[edge] in anchors]),
-        )
+        known = self._cycles.get(edges)
+        if known is None:
+            sources, anchors = self.sources, self.anchors
+            starts = [place for place, edge in enumerate(edges) if sources[edge] in anchors]
+            known = Cycle(edges, tuple(starts))
+            if len(self._cycles) >= MAX_KEPT_CYCLES:
+                self._cycles.clear()
+            self._cycles[edges] = known
+        return known
 
     def edges_between(self, token_in: Address, token_out: Address) -> Sequence[int]:
         """Return the edges that turn one token into another, in ascending order."""

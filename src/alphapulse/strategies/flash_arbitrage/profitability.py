@@ -1,7 +1,7 @@
 """What is left of a cycle after every cost, in exact integers."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from alphapulse.amm.kernel import PoolQuoter, optimise
 from alphapulse.errors import BelowMinProfit, InvariantError, LimitExceeded, Rejected
@@ -28,7 +28,7 @@ from alphapulse.strategies.flash_arbitrage.outcome import Outcome
 __all__ = ["Assessment", "Assessor", "GasFloors", "Way"]
 
 LIMIT_REACHED_SHIFT = 10  # a loan within a thousandth of its limit is held back by it
-MAX_GAS_FLOORS = 100_000  # walks; beyond it all are worked out again
+MAX_GAS_FLOORS = 50_000  # cycles; beyond it all are worked out again
 BPS = 10_000
 UNEVEN = bytes(range(0x81, 0xA1))
 """Bytes for a number that is not known yet: none is zero and none repeats, so that gas and compression count them in full."""
@@ -36,12 +36,18 @@ MAX_INT64 = 2**63 - 1
 MAX_INT128 = 2**127 - 1
 
 
-GasFloors: TypeAlias = dict[tuple[tuple[int, ...], int], int]
-"""Least gas by cycle and start, kept as long as the graph whose edges name the cycles."""
+class CycleFacts(NamedTuple):
+    """What never changes of a cycle: its kind, and start, token and least gas of each walk."""
+
+    path_kind: tuple[int, ...]
+    starts: tuple[tuple[int, Address, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+GasFloors: TypeAlias = dict[tuple[int, ...], CycleFacts]
+"""Facts by the edges of cycles, kept as long as the graph whose edges name them."""
+
+
+class Way(NamedTuple):
     """A walk of a cycle before it is sized.
 
     Units   max_loan in units of the token that the walk starts from, native in wei per such unit (None when no pool tells),
@@ -149,32 +155,30 @@ class Assessor:
 
     def ways(self, cycle: Cycle) -> list[Way]:
         """Return the walks of a cycle, one for each start, with what is known before sizing."""
-        found = []
-        confidence = self._calibration.bound(self._path_kind(cycle.edges))
-        for start in cycle.starts:
-            token = self._graph.token_in[cycle.edges[start]]
-            gas = self._gas_floors.get((cycle.edges, start))
-            if gas is None:
-                gas = self._gas_floor(cycle, start)
-            found.append(
-                Way(
-                    start,
-                    self._max_loans[token],
-                    self._prices.native_per(token),
-                    gas * self.price_per_gas,
-                    confidence,
-                )
-            )
-        return found
+        facts = self._gas_floors.get(cycle.edges) or self._facts(cycle)
+        confidence = self._calibration.bound(facts.path_kind)
+        loans, price, native_per = self._max_loans, self.price_per_gas, self._prices.native_per
+        return [
+            Way(start, loans[token], native_per(token), gas * price, confidence)
+            for start, token, gas in facts.starts
+        ]
 
-    def _gas_floor(self, cycle: Cycle, start: int) -> int:
-        """Return the gas of a walk with the cheapest numbers in its calldata and no tick crossed; it never changes."""
-        edges = cycle.rotation(start)
-        gas = self._config.gas_model.estimate(self._kinds(edges), 0, self._calldata(edges, 1, 1))
+    def _facts(self, cycle: Cycle) -> CycleFacts:
+        """Return what never changes of a cycle, and keep it."""
         if len(self._gas_floors) >= MAX_GAS_FLOORS:
             self._gas_floors.clear()
-        self._gas_floors[cycle.edges, start] = gas
-        return gas
+        starts = tuple(
+            (start, self._graph.token_in[cycle.edges[start]], self._gas_floor(cycle, start))
+            for start in cycle.starts
+        )
+        facts = CycleFacts(self._path_kind(cycle.edges), starts)
+        self._gas_floors[cycle.edges] = facts
+        return facts
+
+    def _gas_floor(self, cycle: Cycle, start: int) -> int:
+        """Return the gas of a walk with the cheapest numbers in its calldata and no tick crossed."""
+        edges = cycle.rotation(start)
+        return self._config.gas_model.estimate(self._kinds(edges), 0, self._calldata(edges, 1, 1))
 
     def assess(self, cycle: Cycle, start: int) -> Assessment | Outcome:
         """Return the best walk of a cycle from one offset, or why it is not worth one."""

@@ -1,7 +1,7 @@
 """From changed pools to candidates: the cycles through them that could pay."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from alphapulse.market.graph import Cycle, PoolGraph
 from alphapulse.market.pool import PoolKey
@@ -13,8 +13,7 @@ from alphapulse.strategies.flash_arbitrage.profitability import GasFloors
 __all__ = ["Candidate", "CycleSearch"]
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A cycle that passed the screen; `gain` is the screen's figure."""
 
     cycle: Cycle

@@ -51,13 +51,12 @@ def select(
         ways = assessor.ways(candidate.cycle)
         bounds = screen.bounds(candidate.cycle, candidate.gain, [way.max_loan for way in ways])
         for way, bound in zip(ways, bounds, strict=True):
-            most = _most(way, bound, assessor)
+            most = _most(way, bound, assessor.least_net)
             if isinstance(most, Outcome):
                 _close_way(contender, most)
             else:
-                queue.append(
-                    (-rank_key(most, way.most_confidence), _UNSIZED, place, way.start, None)
-                )
+                rank = rank_key(most, way.most_confidence)
+                queue.append((-rank, _UNSIZED, place, way.start, None))
     heapify(queue)
     chosen: list[Assessment] = []
     taken: set[int] = set()
@@ -83,14 +82,14 @@ def select(
     return chosen, list(_rejected(contenders))
 
 
-def _most(way: Way, bound: int, assessor: Assessor) -> int | Outcome:
+def _most(way: Way, bound: int, least_net: int) -> int | Outcome:
     """Return wei that a walk cannot exceed net of gas, or why it cannot be chosen."""
     if way.native is None:
         return Outcome.NO_PRICE
     most = way.native.ceil(bound) - way.least_gas_cost
     if most <= 0:
         return Outcome.BELOW_GAS
-    return most if most >= assessor.least_net else Outcome.BELOW_MIN_PROFIT
+    return most if most >= least_net else Outcome.BELOW_MIN_PROFIT
 
 
 def _close_way(contender: _Contender, outcome: Outcome) -> None:
