@@ -54,7 +54,9 @@ def profits(people: Party, kind: str, peer: str, count: int) -> list[Row]:
         pairs_of = [(a[1] if a else 0, b[1] if b else 0) for a, b in zip(ours, theirs, strict=True)]
         never_below = sum(mine >= other for mine, other in pairs_of)
         above = sum(mine > other for mine, other in pairs_of)
-        short = max(((other - mine) * 10**12 // other for mine, other in pairs_of if other), default=0)
+        short = max(
+            ((other - mine) * 10**12 // other for mine, other in pairs_of if other), default=0
+        )
         worst = f", below by at most {short} in 10^12" if never_below < count else ""
         rows.append(
             row(

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
+from alphapulse.evm.logs import V3Swap
 from peers.report import DEGENBOT, DEGENBOT_NEXT, PYTHON, RUST, Effort, Party, Row, main, party, row
 from peers.universe import DOLLAR, MOST_IN, MOVED, WRAPPED, Universe, many_pairs, one_pair
 from peers.wire import SENDER, swap_frame
-
-from alphapulse.evm.logs import V3Swap
 
 SEED = 7
 PAIR_POOLS = 150
@@ -111,7 +110,13 @@ def event_to_plan(people: Party, effort: Effort) -> list[Row]:
 
 def frame_to_transaction(people: Party, effort: Effort) -> list[Row]:
     """Return the rows of D13."""
-    universe = many_pairs(20 if effort.is_quick else POOLS, effort.scaled(SIBLINGS), effort.scaled(MIDDLES), effort.scaled(PER_SIDE), SEED)
+    universe = many_pairs(
+        20 if effort.is_quick else POOLS,
+        effort.scaled(SIBLINGS),
+        effort.scaled(MIDDLES),
+        effort.scaled(PER_SIDE),
+        SEED,
+    )
     load(people, universe)
     record = next(one for one in universe.records if one["id"] == MOVED)
     address = bytes.fromhex(record["address"][2:])
@@ -127,7 +132,13 @@ def frame_to_transaction(people: Party, effort: Effort) -> list[Row]:
     rounds = []
     for _ in range(effort.rounds):
         asked: dict[str, dict[str, object]] = {
-            name: {**common, "frames": frames, "wrapped": WRAPPED, "dollar": DOLLAR, "most": MOST_IN}
+            name: {
+                **common,
+                "frames": frames,
+                "wrapped": WRAPPED,
+                "dollar": DOLLAR,
+                "most": MOST_IN,
+            }
             for name in people.twins
         }
         asked |= {

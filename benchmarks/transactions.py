@@ -7,15 +7,15 @@ sign with libsecp256k1, and the bytes must be the same.
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from peers.cases import address_of
-from peers.line import Worker, nanoseconds
-from peers.report import PYTHON, USUAL, Effort, Row, interleaved, main, party, row
-from peers.wire import SENDER, decoded, swap_frame
+from coincurve import PrivateKey
 
 from alphapulse.evm.logs import V3Swap
 from alphapulse.evm.transaction import UnsignedTransaction, sign
 from alphapulse.execution.transaction_builder import flash_arbitrage_calldata
-from coincurve import PrivateKey
+from peers.cases import address_of
+from peers.line import Worker, nanoseconds
+from peers.report import PYTHON, USUAL, Effort, Row, interleaved, main, party, row
+from peers.wire import SENDER, decoded, swap_frame
 
 DECODE_GOAL = 8.0
 CALLDATA_GOAL = 30.0
@@ -85,7 +85,9 @@ def compare(
     effort: Effort,
 ) -> Row:
     """Return one row."""
-    measures: dict[str, Callable[[], float]] = {PYTHON: partial(nanoseconds, ours, effort.budget_ms)}
+    measures: dict[str, Callable[[], float]] = {
+        PYTHON: partial(nanoseconds, ours, effort.budget_ms)
+    }
     if theirs is not None:
         measures[USUAL] = theirs
     taken = interleaved(measures, effort.rounds)

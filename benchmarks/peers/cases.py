@@ -1,22 +1,15 @@
 """The inputs of the comparisons, as plain records that every worker can read. Seeded."""
 
-import sys
 from collections.abc import Sequence
 from hashlib import sha256
 from random import Random
 from typing import Any
 
-from peers.line import ROOT
-
-for path in (ROOT / "src", ROOT / "tests"):
-    sys.path.insert(0, str(path))
-
-from support.amm_random import cycle, ticks_of
-
 from alphapulse.amm.pool import V2Pool, V3Pool
 from alphapulse.amm.sizing import optimise
 from alphapulse.amm.uniswap_v3.pool import swap
 from alphapulse.amm.uniswap_v3.tick_math import sqrt_ratio_at_tick
+from support.amm_random import cycle, ticks_of
 
 Record = dict[str, Any]
 Ask = tuple[str, bool, int]

@@ -96,9 +96,7 @@ def _text(value: Answer) -> Answer:
 class Worker:
     """One running worker; use it as a context."""
 
-    def __init__(
-        self, name: str, command: Sequence[str], *, as_text: bool = False
-    ) -> None:
+    def __init__(self, name: str, command: Sequence[str], *, as_text: bool = False) -> None:
         self.name = name
         self._as_text = as_text
         self._process = subprocess.Popen(

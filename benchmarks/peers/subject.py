@@ -5,11 +5,8 @@ Started as `python subject.py TWIN`. It exists so that subject and peer are meas
 
 import json
 import sys
-from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 from line import growth, nanoseconds, serve
 
@@ -66,6 +63,15 @@ def time_quote(ask: tuple[str, bool, int], budget_ms: float) -> float:
     identity, zero_for_one, amount = ask
     call = POOLS[identity].amount_out
     return nanoseconds(lambda: call(amount, zero_for_one), budget_ms)
+
+
+def time_asks(asks: list[tuple[str, bool, int]]) -> float:
+    """Return the mean time of quotes of many pools and amounts, each asked once."""
+    calls = [(POOLS[identity].amount_out, amount, side) for identity, side, amount in asks]
+    begin = perf_counter_ns()
+    for call, amount, side in calls:
+        call(amount, side)
+    return (perf_counter_ns() - begin) / len(calls)
 
 
 def cycles(cycles: list[tuple[list[tuple[str, bool]], int]]) -> int:
@@ -132,6 +138,7 @@ if __name__ == "__main__":
             "quote": quote,
             "crossed": crossed,
             "time_quote": time_quote,
+            "time_asks": time_asks,
             "cycles": cycles,
             "optimum": optimum,
             "time_optimum": time_optimum,

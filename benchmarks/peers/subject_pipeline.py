@@ -6,15 +6,12 @@ Started as `python subject_pipeline.py TWIN`.
 import sys
 from collections.abc import Iterable
 from hashlib import sha256
-from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "src"), str(ROOT / "benchmarks")]
-
-from peers.line import serve
-from peers.wire import decoded, swap_frame
+from coincurve import PrivateKey
+from line import serve
+from wire import decoded, swap_frame
 
 from alphapulse.amm import kernel
 from alphapulse.collectors.evm.blocks import BlockHeader
@@ -34,12 +31,12 @@ from alphapulse.protocol.message import Draft, Message
 from alphapulse.strategies.flash_arbitrage.config import BorrowableToken, FlashArbitrageConfig
 from alphapulse.strategies.flash_arbitrage.search import CycleSearch
 from alphapulse.strategies.flash_arbitrage.strategy import FlashArbitrage
-from coincurve import PrivateKey
 
 TWIN = sys.argv[1] if len(sys.argv) > 1 else "python"
 CHAIN_ID = 31337
 V2_VENUE, V3_VENUE = 300, 301
-BASE_FEE = 1  # gas costs next to nothing, so that ours ranks plans by the profit that the peer ranks by
+# Gas costs next to nothing, so that ours ranks plans by the profit that the peer ranks by.
+BASE_FEE = 1
 KEY = PrivateKey(b"\x01" * 32)
 
 Record = dict[str, Any]

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from math import isqrt
 from random import Random
 
-from peers.cases import CycleCase, Record, address_of
-
 from alphapulse.amm.uniswap_v3.pool import V3State, limit_of, swap
 from alphapulse.amm.uniswap_v3.tick_math import MAX_TICK, tick_at_sqrt_ratio
+from peers.cases import CycleCase, Record, address_of
 
 UNIT = 10**18
 WRAPPED, DOLLAR = address_of("token", "wrapped"), address_of("token", "dollar")
@@ -63,7 +62,9 @@ class Universe:
             half = 6000 if number == 0 else self.random.randrange(200, 4000)
             middle = tick + (0 if number == 0 else self.random.randrange(-1500, 1500))
             lower, upper = ((middle + side * half) // spacing * spacing for side in (-1, 1))
-            places.append((lower, upper, isqrt(reserve0 * reserve1) * self.random.randrange(1, 5) // 4))
+            places.append(
+                (lower, upper, isqrt(reserve0 * reserve1) * self.random.randrange(1, 5) // 4)
+            )
         ticks: dict[int, list[int]] = defaultdict(lambda: [0, 0])
         for lower, upper, amount in places:
             for at, side in ((lower, 1), (upper, -1)):
@@ -126,9 +127,7 @@ def one_pair(others: int, seed: int) -> Universe:
     return universe
 
 
-def many_pairs(
-    total: int, siblings: int, middles: int, per_side: int, seed: int
-) -> Universe:
+def many_pairs(total: int, siblings: int, middles: int, per_side: int, seed: int) -> Universe:
     """Return a universe of so many pools, where some lie on cycles of two or three through the moved one."""
     universe = one_pair(siblings, seed)
     for number in range(middles):
