@@ -71,7 +71,7 @@ def optimise(hops: Sequence[Hop], *, premium_bps: int, max_amount_in: int) -> Si
     Raises  nothing that a pool refuses: a cycle that cannot be quoted is one that does not pay.
     Source  MATH sections 1 to 5.
     """
-    strides = NEIGHBOURS
+    strides: tuple[int, ...] = NEIGHBOURS
     try:
         excess = excess_x128(hops, premium_bps)
         if excess <= 1 << 128:

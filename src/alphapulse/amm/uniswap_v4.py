@@ -117,12 +117,12 @@ def unpack_protocol_fee(packed: int) -> tuple[int, int]:
 
 
 class V4Pool(V3Pool):
-    """A pool of the singleton with a static fee: V3's state and two protocol fees. One writer.
+    """A pool of the singleton with a static fee: V3's state and a fee for each direction. One writer.
 
     `fee_pips` is the pool's own fee, without the protocol's.
     """
 
-    __slots__ = ("_protocol_fees",)
+    __slots__ = ("_swap_fees",)
 
     def __init__(  # noqa: PLR0913 - the state of a pool is these values, named by the contract
         self,
@@ -149,14 +149,14 @@ class V4Pool(V3Pool):
             known_lower=known_lower,
             known_upper=known_upper,
         )
-        self._protocol_fees = (0, 0)
+        self._swap_fees = (fee_pips, fee_pips)
         if protocol_fee:
             self.set_protocol_fee(protocol_fee)
 
     @property
     def floored_fee_pips(self) -> int:
         """Return the larger of the two directions' fees."""
-        return swap_fee_pips(self._fee_pips, max(self._protocol_fees))
+        return max(self._swap_fees)
 
     def set_protocol_fee(self, protocol_fee: int) -> None:
         """Take the fees that ProtocolFeeUpdated states.
@@ -166,26 +166,37 @@ class V4Pool(V3Pool):
         Raises  ValueOutOfRange otherwise; the pool is unchanged then.
         Source  PoolManager.setProtocolFee.
         """
-        fees = unpack_protocol_fee(protocol_fee)
-        down, up = (swap_fee_pips(self._fee_pips, fee) for fee in fees)
-        if max(down, up) >= PIPS:
-            raise ValueOutOfRange(f"both fees must leave something of the input: {down}, {up}")
-        self._protocol_fees = fees
+        zero_for_one, one_for_zero = unpack_protocol_fee(protocol_fee)
+        self.set_swap_fees(
+            swap_fee_pips(self._fee_pips, zero_for_one), swap_fee_pips(self._fee_pips, one_for_zero)
+        )
+
+    def set_swap_fees(self, zero_for_one_pips: int, one_for_zero_pips: int) -> None:
+        """Take the whole fee of each direction, the protocol's part included.
+
+        Units   pips.
+        Range   0 <= fee < 10**6.
+        Raises  ValueOutOfRange otherwise; the pool is unchanged then.
+        Source  the fee that the manager's Swap event states.
+        """
+        fees = (zero_for_one_pips, one_for_zero_pips)
+        if min(fees) < 0 or max(fees) >= PIPS:
+            raise ValueOutOfRange(f"both fees must leave something of the input: {fees}")
+        self._swap_fees = fees
         self._curves = (
-            SwapCurve(self._ticks, up, zero_for_one=False),
-            SwapCurve(self._ticks, down, zero_for_one=True),
+            SwapCurve(self._ticks, one_for_zero_pips, zero_for_one=False),
+            SwapCurve(self._ticks, zero_for_one_pips, zero_for_one=True),
         )
         self._move()
 
     def state_towards(self, zero_for_one: bool) -> V3State:
         """Return the state as V3's step loop takes it, with the fee of one direction."""
         whole = self.state()
-        protocol_fee = self._protocol_fees[0 if zero_for_one else 1]
         return V3State(
             whole.sqrt_price_x96,
             whole.tick,
             whole.liquidity,
-            swap_fee_pips(self._fee_pips, protocol_fee),
+            self._swap_fees[0 if zero_for_one else 1],
             whole.tick_spacing,
             whole.ticks,
             whole.known_lower,
@@ -193,6 +204,6 @@ class V4Pool(V3Pool):
         )
 
     def fingerprint(self) -> bytes:
-        """Return the state as canonical bytes: kind, protocol fees, then as a V3 pool."""
-        fees = b"".join(fee.to_bytes(2, "big") for fee in self._protocol_fees)
+        """Return the state as canonical bytes: kind, each direction's fee, then as a V3 pool."""
+        fees = b"".join(fee.to_bytes(3, "big") for fee in self._swap_fees)
         return b"\x07" + fees + super().fingerprint()
