@@ -42,6 +42,8 @@ if ! fresh .venv/.installed "$pins"; then
     echo "$pins" >.venv/.installed
 fi
 
+tools/kernel.sh
+
 lock=$(digest_of package.json package-lock.json .npmrc)
 if ! fresh node_modules/.installed "$lock"; then
     say "local chain, compilers and protocol bytecode into node_modules"

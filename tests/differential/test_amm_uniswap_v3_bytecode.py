@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from alphapulse.amm.pool import V3Pool
+from alphapulse.amm.kernel import ConcentratedPool, V3Pool
 from alphapulse.amm.uniswap_v3.pool import SwapResult, V3State, limit_of, swap
 from alphapulse.amm.uniswap_v3.tick_math import (
     MAX_TICK,
@@ -109,7 +109,7 @@ def limit_for(rng: random.Random, state: V3State, zero_for_one: bool) -> int:
 
 
 def compare_curve(
-    pool: V3Pool, answer: Asked, zero_for_one: bool, amount: int, crossed: int
+    pool: ConcentratedPool, answer: Asked, zero_for_one: bool, amount: int, crossed: int
 ) -> None:
     """Hold the pool's curve to an answer given with the farthest limit."""
     taken, paid = answer.amount0, -answer.amount1
@@ -172,7 +172,10 @@ STATE_FIELDS = ("sqrt_price_x96", "tick", "liquidity", "fee_pips", "tick_spacing
 
 
 def change_liquidity(
-    rng: random.Random, contract: V3Contract, pool: V3Pool, shape: tuple[int, int, int, int, int]
+    rng: random.Random,
+    contract: V3Contract,
+    pool: ConcentratedPool,
+    shape: tuple[int, int, int, int, int],
 ) -> None:
     """Mint a position around the price in contract and pool alike, and sometimes burn part of it."""
     spacing, width, bits = shape[1], shape[3], shape[4]

@@ -7,9 +7,9 @@ import random
 
 import pytest
 
+from alphapulse.amm.kernel import Sizing, V2Pool, optimise
 from alphapulse.amm.optimum import excess_x128
-from alphapulse.amm.pool import V2Pool
-from alphapulse.amm.sizing import Sizing, optimise, premium
+from alphapulse.amm.sizing import premium
 from support.amm_evm import seed_of_run
 from support.amm_random import concentrated_at, cycle, pair_at, profit_of
 

@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from alphapulse.amm.pool import V3Pool
+from alphapulse.amm.kernel import ConcentratedPool, V3Pool
 from alphapulse.amm.uniswap_v3.pool import SwapResult, V3State, limit_of, swap
 from alphapulse.amm.uniswap_v3.swap_curve import SwapCurve
 from alphapulse.amm.uniswap_v3.tick_map import TickMap
@@ -47,7 +47,7 @@ def curve_of(state: V3State, zero_for_one: bool) -> SwapCurve:
     return curve
 
 
-def compare(rng: random.Random, pool: V3Pool, state: V3State) -> None:
+def compare(rng: random.Random, pool: ConcentratedPool, state: V3State) -> None:
     """Hold pool and a curve built from nothing to the loop, fully and partly filled alike."""
     for zero_for_one in (True, False):
         try:
@@ -78,7 +78,7 @@ def compare(rng: random.Random, pool: V3Pool, state: V3State) -> None:
                     ask(amount, zero_for_one)
 
 
-def check_segment(pool: V3Pool, amount: int, zero_for_one: bool, paid: int) -> None:
+def check_segment(pool: ConcentratedPool, amount: int, zero_for_one: bool, paid: int) -> None:
     """The segment that sizing computes with is never below what the pool pays."""
     segment = pool.segment(amount, zero_for_one)
     assert segment.start_in <= amount <= segment.end_in
@@ -104,7 +104,10 @@ def test_curve_equals_loop_through_swaps_mints_and_burns() -> None:
 
 
 def move(
-    rng: random.Random, pool: V3Pool, state: V3State, positions: list[tuple[int, int, int]]
+    rng: random.Random,
+    pool: ConcentratedPool,
+    state: V3State,
+    positions: list[tuple[int, int, int]],
 ) -> bool:
     """Swap, mint or burn; False when the draw was impossible."""
     kind = rng.random()

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 
-from alphapulse.amm.pool import PoolQuoter, V2Pool, V3Pool
+from alphapulse.amm.kernel import ConcentratedPool, PairPool, PoolQuoter, V2Pool, V3Pool
 from alphapulse.amm.sizing import premium
 from alphapulse.amm.uniswap_v3.pool import V3State
 from alphapulse.amm.uniswap_v3.tick_math import (
@@ -57,7 +57,7 @@ def ticks_of(positions: Sequence[Position]) -> dict[int, tuple[int, int]]:
     return {tick: entry for tick, entry in ticks.items() if entry[0]}
 
 
-def v3_pool(state: V3State) -> V3Pool:
+def v3_pool(state: V3State) -> ConcentratedPool:
     return V3Pool(
         state.sqrt_price_x96,
         state.tick,
@@ -68,13 +68,13 @@ def v3_pool(state: V3State) -> V3Pool:
     )
 
 
-def pair_at(rng: random.Random, sqrt_price_x96: int, depth: int) -> V2Pool:
+def pair_at(rng: random.Random, sqrt_price_x96: int, depth: int) -> PairPool:
     """Return a pair at a price."""
     reserve0, reserve1 = (depth << 96) // sqrt_price_x96, depth * sqrt_price_x96 >> 96
     return V2Pool(max(10, reserve0), max(10, reserve1), rng.choice([3000, 2500, 500]))
 
 
-def concentrated_at(rng: random.Random, sqrt_price_x96: int, depth: int) -> V3Pool:
+def concentrated_at(rng: random.Random, sqrt_price_x96: int, depth: int) -> ConcentratedPool:
     """Return a concentrated pool at a price, with thin liquidity everywhere and more around it."""
     fee_pips, spacing = rng.choice(TIERS[:3])
     tick = tick_at_sqrt_ratio(sqrt_price_x96)

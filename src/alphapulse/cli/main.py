@@ -2,10 +2,12 @@
 
 import argparse
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 
+from alphapulse.amm import kernel
 from alphapulse.cli.exit_codes import FAILED, INTERRUPTED, REFUSED, USAGE
 from alphapulse.errors import AlphaPulseError, GateClosed, InvariantError, Misconfigured
 
@@ -38,7 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             module.add_arguments(verb)
             verb.set_defaults(run=module.run)
     options = parser.parse_args(words)
-    return exit_code_of(lambda: options.run(options))
+    return exit_code_of(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Choose the twin of the pool arithmetic, then run the verb."""
+    kernel.require(os.environ.get("ALPHAPULSE_KERNEL", kernel.AUTO))
+    code: int = options.run(options)
+    return code
 
 
 def exit_code_of(run: Callable[[], int]) -> int:

@@ -5,7 +5,7 @@ A pool is written by the market that owns it and read by everyone else.
 
 from typing import NamedTuple, TypeAlias
 
-from alphapulse.amm.kernel import V2Pool, V3Pool
+from alphapulse.amm.kernel import ConcentratedPool, PairPool, V2Pool, V3Pool
 from alphapulse.errors import ValueOutOfRange
 from alphapulse.market.freshness import Freshness, FreshnessTrack
 from alphapulse.primitives.address import Address
@@ -94,7 +94,7 @@ class Pool:
         self.decimals0, self.decimals1 = decimals
         self.fee_pips = fee_pips
         self.tick_spacing = tick_spacing
-        self.quoter: V2Pool | V3Pool | None = None
+        self.quoter: PairPool | ConcentratedPool | None = None
         self.track = FreshnessTrack()
         self.position = BEFORE_ALL
         self.base_block = -1
@@ -151,7 +151,7 @@ class Pool:
         _check_tick(tick, self.tick_spacing)
         if self._base is not None:
             ticks = self._ticks
-        elif isinstance(self.quoter, V3Pool):
+        elif isinstance(self.quoter, ConcentratedPool):
             ticks = dict(self.quoter.state().ticks)
         else:
             return
@@ -160,7 +160,7 @@ class Pool:
         else:
             ticks.pop(tick.tick, None)
         self.tick_version += 1
-        if self._base is None and isinstance(self.quoter, V3Pool):
+        if self._base is None and isinstance(self.quoter, ConcentratedPool):
             whole = self.quoter
             self.quoter = V3Pool(
                 whole.sqrt_price_x96,
@@ -178,7 +178,7 @@ class Pool:
         Raises  ValueOutOfRange or StateConflict when the ticks contradict each other or the active liquidity.
         """
         self._materialise()
-        if isinstance(self.quoter, V3Pool):
+        if isinstance(self.quoter, ConcentratedPool):
             _check_conservation(self.quoter)
         self.track.complete()
         self.touch()
@@ -213,11 +213,11 @@ class Pool:
         self._materialise()
         quoter = self.quoter
         if isinstance(event, PoolSync):
-            if isinstance(quoter, V2Pool):
+            if isinstance(quoter, PairPool):
                 _check_width("reserve0", event.reserve0, MAX_UINT112)
                 _check_width("reserve1", event.reserve1, MAX_UINT112)
                 quoter.set_reserves(event.reserve0, event.reserve1)
-        elif not isinstance(quoter, V3Pool):
+        elif not isinstance(quoter, ConcentratedPool):
             return
         elif isinstance(event, PoolSwap):
             _swap(quoter, event)
@@ -235,7 +235,7 @@ class Pool:
         quoter = self.quoter
         if quoter is None:
             raise ValueOutOfRange(f"pool `0x{self.key.address.hex()}` has no state")
-        concentrated = isinstance(quoter, V3Pool)
+        concentrated = isinstance(quoter, ConcentratedPool)
         return PoolState(
             venue=self.venue,
             pool=self.key.address,
@@ -244,11 +244,11 @@ class Pool:
             pool_type=self.kind,
             decimals0=self.decimals0,
             decimals1=self.decimals1,
-            reserve0=0 if isinstance(quoter, V3Pool) else quoter.reserve0,
-            reserve1=0 if isinstance(quoter, V3Pool) else quoter.reserve1,
-            sqrt_price_x96=quoter.sqrt_price_x96 if isinstance(quoter, V3Pool) else 0,
-            tick=quoter.tick if isinstance(quoter, V3Pool) else 0,
-            liquidity=quoter.liquidity if isinstance(quoter, V3Pool) else 0,
+            reserve0=0 if isinstance(quoter, ConcentratedPool) else quoter.reserve0,
+            reserve1=0 if isinstance(quoter, ConcentratedPool) else quoter.reserve1,
+            sqrt_price_x96=quoter.sqrt_price_x96 if isinstance(quoter, ConcentratedPool) else 0,
+            tick=quoter.tick if isinstance(quoter, ConcentratedPool) else 0,
+            liquidity=quoter.liquidity if isinstance(quoter, ConcentratedPool) else 0,
             fee_pips_0to1=self.fee_pips,
             fee_pips_1to0=self.fee_pips,
             known_tick_lower=MIN_TICK if concentrated else 0,
@@ -294,7 +294,7 @@ class Pool:
             raise ValueOutOfRange("the base knows a part of the ticks only")
 
 
-def _swap(quoter: V3Pool, event: PoolSwap) -> None:
+def _swap(quoter: ConcentratedPool, event: PoolSwap) -> None:
     _check_width("sqrt_price_x96_after", event.sqrt_price_x96_after, MAX_UINT160)
     _check_width("liquidity_after", event.liquidity_after, MAX_UINT128)
     if not MIN_TICK <= event.tick_after <= MAX_TICK:
@@ -305,7 +305,9 @@ def _swap(quoter: V3Pool, event: PoolSwap) -> None:
         quoter.check()  # what was crossed must be what the ticks hold
 
 
-def _change_liquidity(quoter: V3Pool, event: Liquidity | PoolMint | PoolBurn, spacing: int) -> None:
+def _change_liquidity(
+    quoter: ConcentratedPool, event: Liquidity | PoolMint | PoolBurn, spacing: int
+) -> None:
     _check_width("liquidity_delta", event.liquidity_delta, MAX_UINT128)
     for tick in (event.tick_lower, event.tick_upper):
         _check_boundary(tick, spacing)
@@ -338,7 +340,7 @@ def _check_tick(tick: PoolTick, spacing: int) -> None:
         raise ValueOutOfRange(f"tick {tick.tick} has more net than gross liquidity")
 
 
-def _check_conservation(quoter: V3Pool) -> None:
+def _check_conservation(quoter: ConcentratedPool) -> None:
     """Every position adds at one tick what it takes away at another; those below the price are active."""
     total = sum(net for _, net in quoter.state().ticks.values())
     if total:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from alphapulse.amm.kernel import V3Pool
+from alphapulse.amm.kernel import ConcentratedPool
 from alphapulse.errors import Rejected
 from alphapulse.market.graph import PoolGraph
 from alphapulse.market.pool import Pool
@@ -139,7 +139,7 @@ def _depth(pool: Pool, edge: int) -> int:
     if quoter is None or not pool.is_live:
         return 0
     zero_for_one = not edge & 1
-    if isinstance(quoter, V3Pool):
+    if isinstance(quoter, ConcentratedPool):
         if quoter.sqrt_price_x96 == 0:
             return 0
         if zero_for_one:

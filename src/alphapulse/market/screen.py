@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from alphapulse.amm.kernel import PoolQuoter, V3Pool
+from alphapulse.amm.kernel import ConcentratedPool, PoolQuoter
 from alphapulse.amm.network_cycles import NEVER, CycleFinder
 from alphapulse.errors import Rejected
 from alphapulse.market.graph import Cycle, PoolGraph
@@ -22,8 +22,6 @@ TICKS_PER_LOG = 10_001.0  # 1 / log(1.0001), rounded up
 THIN_RATE = -40.0  # below it the rounding of a Q128 rate shows in its logarithm
 LOG_Q128 = 128 * math.log(2)
 Q96 = 2.0**96
-
-ANY_REACH = -1  # a hop without ticks is as deep wherever its price goes
 
 Hop: TypeAlias = tuple[float, float, float]
 """Share of the input that is not fee, reserve of the token paid in, reserve of the other times that share."""
@@ -38,13 +36,23 @@ class CycleScreen:
     Refresh a pool when its revision changed, then ask. A pool without a usable quote never passes.
     """
 
-    __slots__ = ("_cost", "_finder", "_graph", "_hops", "_log_cost", "_revisions", "_ticks")
+    __slots__ = (
+        "_cost",
+        "_finder",
+        "_flat",
+        "_graph",
+        "_hops",
+        "_log_cost",
+        "_revisions",
+        "_ticks",
+    )
 
     def __init__(self, graph: PoolGraph, premium_bps: int) -> None:
         self._graph = graph
         self._log_cost = math.log1p(premium_bps / 10_000)
         self._cost = 1.0 + premium_bps / 10_000
-        self._hops: list[tuple[int, Hop] | None] = [None] * (2 * len(graph.pools))
+        self._hops: list[dict[int, Hop]] = [{} for _ in graph.sources]
+        self._flat: list[Hop | None] = [None] * len(graph.sources)  # as deep at any reach
         self._finder = CycleFinder(graph.sources, graph.targets, len(graph.tokens))
         self._revisions = [-1] * len(graph.pools)
         self._ticks: list[tuple[int, TickMap] | None] = [None] * len(graph.pools)
@@ -56,7 +64,8 @@ class CycleScreen:
             return
         self._revisions[index] = pool.revision
         for edge in (2 * index, 2 * index + 1):
-            self._hops[edge] = None
+            self._hops[edge].clear()
+            self._flat[edge] = None
             self._finder.set_rate(edge, _log_rate(pool.quoter, zero_for_one=not edge & 1))
 
     def survivors(self, indices: Iterable[int]) -> tuple[int, list[tuple[Cycle, int]]]:
@@ -87,54 +96,56 @@ class CycleScreen:
         """
         log_gain = gain * 1e-15
         cost = self._cost
-        growth = math.expm1(log_gain) * cost
         reach = (
             1 << (int(log_gain * TICKS_PER_LOG) + 2).bit_length()
         )  # few sizes, so that hops are reused
-        hops = [self._hop(edge, reach) for edge in cycle.edges]
+        flat = self._flat
+        hops = [
+            flat[edge] or self._hops[edge].get(reach) or self._hop(edge, reach)
+            for edge in cycle.edges
+        ]
+        a, d = 1.0, 1.0  # the same whichever hop comes first
+        for _, reserve_in, gross_out in hops:
+            a *= gross_out
+            d *= reserve_in
+        root = math.sqrt(a)
+        excess = root - math.sqrt(cost * d) + BOUND_MARGIN * root
+        if excess <= 0.0:
+            return [1] * len(cycle.starts)
+        most = excess * excess * (1.0 + BOUND_MARGIN)
+        growth = math.expm1(log_gain) * cost * (1.0 + BOUND_MARGIN)
         found = []
         for start, max_loan in zip(cycle.starts, max_loans, strict=True):
-            a, c, d = 1.0, 0.0, 1.0
+            before, c = 1.0, 0.0
             for rate, reserve_in, gross_out in hops[start:] + hops[:start]:
-                c = a * rate + c * reserve_in
-                a *= gross_out
-                d *= reserve_in
-            root = math.sqrt(a)
-            excess = root - math.sqrt(cost * d) + BOUND_MARGIN * root
-            if excess <= 0.0 or c <= 0.0:
-                found.append(1)
-                continue
-            most = min(excess * excess / c, growth * max_loan)
-            found.append(math.ceil(most * (1.0 + BOUND_MARGIN)) + 1)
+                c = before * rate + c * reserve_in
+                before *= gross_out
+            found.append(math.ceil(min(most / c, growth * max_loan)) + 1 if c > 0.0 else 1)
         return found
 
     def _hop(self, edge: int, reach: int) -> Hop:
-        held = self._hops[edge]
-        if held is not None and held[0] in (reach, ANY_REACH):
-            return held[1]
-        made = self._made(edge, reach)
-        self._hops[edge] = made
-        return made[1]
-
-    def _made(self, edge: int, reach: int) -> tuple[int, Hop]:
-        """Return how far a hop's figures hold, and what it pays per unit kept, its reserve in and its reserve out after fee."""
+        """Return what a hop pays per unit kept, its reserve in and its reserve out after fee, as deep as it is within reach."""
         pool = self._graph.pools[edge >> 1]
         quoter = pool.quoter
         rate = 1.0 - pool.fee_pips / 1_000_000
         zero_for_one = not edge & 1
         if quoter is None:
-            return ANY_REACH, (rate, 0.0, 0.0)
-        if not isinstance(quoter, V3Pool):
+            return rate, 0.0, 0.0
+        if not isinstance(quoter, ConcentratedPool):
             reserves = float(quoter.reserve0), float(quoter.reserve1)
         else:
             depth = float(self._deepest(edge >> 1, quoter, zero_for_one, reach))
             root_price = quoter.sqrt_price_x96 / Q96
             reserves = depth / root_price, depth * root_price
         reserve_in, reserve_out = reserves if zero_for_one else (reserves[1], reserves[0])
-        holds = reach if isinstance(quoter, V3Pool) else ANY_REACH
-        return holds, (rate, reserve_in, rate * reserve_out)
+        hop = rate, reserve_in, rate * reserve_out
+        if isinstance(quoter, ConcentratedPool):
+            self._hops[edge][reach] = hop
+        else:
+            self._flat[edge] = hop
+        return hop
 
-    def _deepest(self, index: int, quoter: V3Pool, zero_for_one: bool, reach: int) -> int:
+    def _deepest(self, index: int, quoter: ConcentratedPool, zero_for_one: bool, reach: int) -> int:
         """Return the largest active liquidity within so many ticks of the price, in one direction."""
         order, nets = self._tick_map(index, quoter)
         tick = quoter.tick
@@ -152,7 +163,7 @@ class CycleScreen:
                 most = max(most, depth)
         return most
 
-    def _tick_map(self, index: int, quoter: V3Pool) -> TickMap:
+    def _tick_map(self, index: int, quoter: ConcentratedPool) -> TickMap:
         version = self._graph.pools[index].tick_version
         held = self._ticks[index]
         if held is None or held[0] != version:

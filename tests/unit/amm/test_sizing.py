@@ -1,11 +1,7 @@
 """The premium's rounding, plain answers of the sizing, and the door."""
 
-import pytest
-
-from alphapulse.amm import kernel
-from alphapulse.amm.pool import V2Pool, V3Pool
-from alphapulse.amm.sizing import optimise, premium
-from alphapulse.errors import Misconfigured
+from alphapulse.amm.kernel import V2Pool, V3Pool, optimise
+from alphapulse.amm.sizing import premium
 
 
 def test_premium_rounds_half_up() -> None:
@@ -44,12 +40,3 @@ def test_the_limit_of_the_loan_is_kept() -> None:
     assert sizing is not None
     assert 10**9 - 1000 <= sizing.amount_in <= 10**9
     assert optimise(hops, premium_bps=5, max_amount_in=0) is None
-
-
-def test_the_door_names_its_twin() -> None:
-    assert kernel.name == "python"
-    assert kernel.require("python") == "python"
-    assert kernel.optimise is optimise
-    assert kernel.V2Pool is V2Pool
-    with pytest.raises(Misconfigured, match="ALPHAPULSE_KERNEL=python"):
-        kernel.require("rust")

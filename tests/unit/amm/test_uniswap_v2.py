@@ -3,7 +3,7 @@
 import pytest
 
 from alphapulse.amm import uniswap_v2
-from alphapulse.amm.pool import V2Pool
+from alphapulse.amm.kernel import V2Pool
 from alphapulse.errors import InsufficientLiquidity, PoolNotTradeable, ValueOutOfRange
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alphapulse.amm.pool import V3Pool
+from alphapulse.amm.kernel import ConcentratedPool, V3Pool
 from alphapulse.amm.uniswap_v3.liquidity_math import add_delta
 from alphapulse.amm.uniswap_v3.pool import V3State, limit_of, swap
 from alphapulse.amm.uniswap_v3.tick_bitmap import next_initialized_tick_within_one_word, words_of
@@ -25,7 +25,7 @@ from alphapulse.errors import (
 ONE = 2**96
 
 
-def pool_of(*positions: tuple[int, int, int], tick: int = 0, spacing: int = 60) -> V3Pool:
+def pool_of(*positions: tuple[int, int, int], tick: int = 0, spacing: int = 60) -> ConcentratedPool:
     pool = V3Pool(sqrt_ratio_at_tick(tick), tick, 0, 3000, spacing, {})
     for position in positions:
         pool.apply_liquidity(*position)

@@ -17,7 +17,23 @@ from alphapulse.amm.uniswap_v3.tick_math import (
 )
 from alphapulse.errors import BeyondKnownState, PoolNotTradeable, ValueOutOfRange
 
-__all__ = ["SwapResult", "V3State", "limit_of", "swap"]
+__all__ = ["MAX_TICK_SPACING", "SwapResult", "V3State", "limit_of", "require_tick", "swap"]
+
+# int16, the widest spacing that a deployed pool can have (V4; V3 factories stop at half of it).
+MAX_TICK_SPACING = 2**15 - 1
+
+
+def require_tick(tick: int) -> int:
+    """Return the tick if it fits the contract's word.
+
+    Units   a tick.
+    Range   int24.
+    Raises  ValueOutOfRange when it does not fit.
+    Source  UniswapV3Pool's slot0.
+    """
+    if not -(2**23) <= tick < 2**23:
+        raise ValueOutOfRange(f"`tick` must fit int24, was {tick}")
+    return tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +59,14 @@ class V3State:
         require_uint("liquidity", self.liquidity, 128)
         if not 0 <= self.fee_pips < PIPS:
             raise ValueOutOfRange(f"`fee_pips` must be below {PIPS}, was {self.fee_pips}")
-        if self.tick_spacing <= 0:
-            raise ValueOutOfRange(f"`tick_spacing` must be positive, was {self.tick_spacing}")
+        require_tick(self.tick)
+        if not 0 < self.tick_spacing <= MAX_TICK_SPACING:
+            raise ValueOutOfRange(
+                f"`tick_spacing` must be in 1 ... {MAX_TICK_SPACING}, was {self.tick_spacing}"
+            )
         for tick, (gross, net) in self.ticks.items():
+            if not MIN_TICK <= tick <= MAX_TICK:
+                raise ValueOutOfRange(f"`tick` must be within {MIN_TICK} ... {MAX_TICK}: {tick}")
             require_uint(f"liquidity_gross[{tick}]", gross, 128)
             require_uint(f"liquidity_net[{tick}] + 2**127", net + 2**127, 128)
         object.__setattr__(self, "words", words_of(self.ticks, self.tick_spacing))

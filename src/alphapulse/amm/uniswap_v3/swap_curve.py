@@ -480,7 +480,7 @@ class SwapCurve:
         taken, paid = full_step(self._stop_price(stop), self._stops[0], liquidity, self._fee_pips)
         net = self._ticks.nets.get(stop, 0)
         before = liquidity + net if self._zero_for_one else liquidity - net
-        if before < 0:
+        if not 0 <= before < 2**128:
             return False
         self._crossed.insert(0, self._crossed[0] - self._initialized(0))
         self._keys.insert(0, -stop if self._zero_for_one else stop)

@@ -1,0 +1,130 @@
+//! Questions about several pools or many amounts.
+
+use alphapulse_kernel_math::pool::{Hop, Quoter};
+use alphapulse_kernel_math::sizing::{self, Sizing};
+use alphapulse_kernel_math::{batch, tick_math, Answer};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
+
+use crate::convert::{to_python, Amount, Small};
+use crate::errors::{guarded, raised};
+use crate::pools::{V2Pool, V3Pool};
+
+/// A pool borrowed for the time of a question.
+pub enum Held<'py> {
+    V2(PyRef<'py, V2Pool>),
+    V3(PyRef<'py, V3Pool>),
+}
+
+impl Held<'_> {
+    pub fn quoter(&self) -> Quoter<'_> {
+        match self {
+            Held::V2(pool) => Quoter::V2(&pool.inner),
+            Held::V3(pool) => Quoter::V3(&pool.inner),
+        }
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for Held<'py> {
+    type Error = PyErr;
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(pool) = value.cast::<V2Pool>() {
+            return Ok(Held::V2(pool.try_borrow()?));
+        }
+        match value.cast::<V3Pool>() {
+            Ok(pool) => Ok(Held::V3(pool.try_borrow()?)),
+            Err(_) => Err(PyTypeError::new_err("a hop must be a pool of this kernel")),
+        }
+    }
+}
+
+type HeldHops<'py> = Vec<(Held<'py>, bool)>;
+
+fn hops_of<'a>(held: &'a HeldHops<'_>) -> Vec<Hop<'a>> {
+    held.iter().map(|(pool, zero_for_one)| (pool.quoter(), *zero_for_one)).collect()
+}
+
+/// (amounts, premium, gross profit), or None.
+fn sizing_to_python<'py>(
+    py: Python<'py>,
+    sizing: Option<&Sizing>,
+) -> PyResult<Option<Bound<'py, PyTuple>>> {
+    let Some(sizing) = sizing else {
+        return Ok(None);
+    };
+    let amounts: Vec<_> =
+        sizing.amounts.iter().map(|&amount| to_python(py, amount)).collect::<PyResult<_>>()?;
+    let parts = (
+        PyTuple::new(py, amounts)?,
+        to_python(py, sizing.premium)?,
+        to_python(py, sizing.gross_profit())?,
+    );
+    Ok(Some(parts.into_pyobject(py)?))
+}
+
+/// The best sizing of a cycle as (amounts, premium, gross profit), None when none earns anything.
+#[pyfunction]
+#[pyo3(signature = (hops, *, premium_bps, max_amount_in))]
+pub fn optimise<'py>(
+    py: Python<'py>,
+    hops: HeldHops<'py>,
+    premium_bps: u64,
+    max_amount_in: Amount,
+) -> PyResult<Option<Bound<'py, PyTuple>>> {
+    let hops = hops_of(&hops);
+    let ask = || guarded(|| sizing::optimise(&hops, premium_bps, max_amount_in.0));
+    // Pairs alone take a few microseconds: less than it costs others to notice a released lock.
+    let is_long = hops.iter().any(|(pool, _)| matches!(pool, Quoter::V3(_)));
+    let sizing = if is_long { py.detach(ask)? } else { ask()? };
+    sizing_to_python(py, sizing.as_ref())
+}
+
+/// The best sizing of each cycle, as `optimise` gives it.
+#[pyfunction]
+#[pyo3(signature = (paths, *, premium_bps, max_amount_in))]
+pub fn optimise_batch<'py>(
+    py: Python<'py>,
+    paths: Vec<HeldHops<'py>>,
+    premium_bps: u64,
+    max_amount_in: Amount,
+) -> PyResult<Bound<'py, PyList>> {
+    let paths: Vec<Vec<Hop<'_>>> = paths.iter().map(hops_of).collect();
+    let found = py.detach(|| {
+        guarded(|| batch::optimise_batch(&paths, premium_bps, max_amount_in.0))
+    })?;
+    let answers = PyList::empty(py);
+    for sizing in &found {
+        answers.append(sizing_to_python(py, sizing.as_ref())?)?;
+    }
+    Ok(answers)
+}
+
+/// What each exact input buys from one pool; the first refusal is raised.
+#[pyfunction]
+pub fn quote_batch<'py>(
+    py: Python<'py>,
+    pool: Held<'py>,
+    amounts: Vec<Amount>,
+    zero_for_one: bool,
+) -> PyResult<Bound<'py, PyList>> {
+    let amounts: Vec<_> = amounts.into_iter().map(|amount| amount.0).collect();
+    let quoter = pool.quoter();
+    let paid = py.detach(|| {
+        guarded(|| Ok(batch::quote_batch(quoter, &amounts, zero_for_one)))
+    })?;
+    let paid: Vec<_> = paid.into_iter().collect::<Answer<_>>().map_err(raised)?;
+    crate::pools::amounts_to_python(py, &paid)
+}
+
+/// The root price at a tick.
+#[pyfunction]
+pub fn sqrt_ratio_at_tick(py: Python<'_>, tick: Small) -> PyResult<Bound<'_, PyAny>> {
+    to_python(py, guarded(|| tick_math::sqrt_ratio_at_tick(tick.0))?)
+}
+
+/// The greatest tick whose root price is at or below the given one.
+#[pyfunction]
+pub fn tick_at_sqrt_ratio(sqrt_price_x96: Amount) -> PyResult<i32> {
+    guarded(|| tick_math::tick_at_sqrt_ratio(sqrt_price_x96.0))
+}

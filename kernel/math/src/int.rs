@@ -1,0 +1,275 @@
+//! Integers of any size with a sign, for the maps of the optimum: they never overflow, like Python's.
+
+use std::cmp::Ordering;
+use std::ops::{Add, Mul, Neg, Sub};
+
+use ruint::algorithms;
+use smallvec::{smallvec, SmallVec};
+
+use crate::full_math::{narrow, U256, U512};
+
+/// Limbs held without an allocation: enough for cycles of two pairs.
+const INLINE_LIMBS: usize = 20;
+
+type Limbs = SmallVec<[u64; INLINE_LIMBS]>;
+
+/// Sign and magnitude; the magnitude has no leading zero limb, and zero is not negative.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Int {
+    negative: bool,
+    limbs: Limbs,
+}
+
+impl Int {
+    pub fn zero() -> Self {
+        Self { negative: false, limbs: Limbs::new() }
+    }
+
+    pub fn is_zero(&self) -> bool {
+        self.limbs.is_empty()
+    }
+
+    pub fn is_negative(&self) -> bool {
+        self.negative
+    }
+
+    pub fn is_positive(&self) -> bool {
+        !self.negative && !self.is_zero()
+    }
+
+    /// The number whose magnitude has these limbs, least first.
+    pub fn from_limbs(limbs: &[u64], negative: bool) -> Self {
+        trimmed(Limbs::from_slice(limbs), negative)
+    }
+
+    pub fn limbs(&self) -> &[u64] {
+        &self.limbs
+    }
+
+    pub fn bit_len(&self) -> usize {
+        match self.limbs.last() {
+            Some(top) => self.limbs.len() * 64 - top.leading_zeros() as usize,
+            None => 0,
+        }
+    }
+
+    /// The value in 256 bits: zero for negative ones, all ones for larger ones.
+    pub fn saturated(&self) -> U256 {
+        if self.negative {
+            U256::ZERO
+        } else {
+            narrow(&self.limbs)
+        }
+    }
+
+    /// (quotient toward minus infinity, whether there is a remainder). Range: divisor not zero.
+    fn divided(&self, divisor: &Self) -> (Self, bool) {
+        let mut quotient = self.limbs.clone();
+        let mut rest = divisor.limbs.clone();
+        algorithms::div(&mut quotient, &mut rest);
+        let inexact = rest.iter().any(|&limb| limb != 0);
+        let is_below_zero = self.negative != divisor.negative;
+        let mut floor = trimmed(quotient, is_below_zero);
+        if inexact && is_below_zero {
+            floor = &floor - &Self::from(1);
+        }
+        (floor, inexact)
+    }
+
+    /// The quotient toward minus infinity. Range: divisor not zero.
+    pub fn div_floor(&self, divisor: &Self) -> Self {
+        self.divided(divisor).0
+    }
+
+    /// The quotient toward plus infinity. Range: divisor not zero.
+    pub fn div_up(&self, divisor: &Self) -> Self {
+        let (floor, inexact) = self.divided(divisor);
+        if inexact {
+            &floor + &Self::from(1)
+        } else {
+            floor
+        }
+    }
+
+    pub fn shl(&self, bits: usize) -> Self {
+        if self.is_zero() {
+            return Self::zero();
+        }
+        let (words, rest) = (bits / 64, bits % 64);
+        let mut limbs: Limbs = smallvec![0; words];
+        let mut carry = 0;
+        for &limb in &self.limbs {
+            limbs.push(limb << rest | carry);
+            carry = if rest == 0 { 0 } else { limb >> (64 - rest) };
+        }
+        limbs.push(carry);
+        trimmed(limbs, self.negative)
+    }
+
+    /// The magnitude shifted down. Range: not negative.
+    pub fn shr(&self, bits: usize) -> Self {
+        let (words, rest) = (bits / 64, bits % 64);
+        let kept = self.limbs.get(words..).unwrap_or(&[]);
+        let mut limbs = Limbs::with_capacity(kept.len());
+        for (place, &limb) in kept.iter().enumerate() {
+            let above = kept.get(place + 1).copied().unwrap_or(0);
+            limbs.push(if rest == 0 { limb } else { limb >> rest | above << (64 - rest) });
+        }
+        trimmed(limbs, self.negative)
+    }
+
+    /// The integer square root. Range: not negative.
+    pub fn isqrt(&self) -> Self {
+        if self.limbs.len() <= 1 {
+            return Self::from(self.limbs.first().map_or(0, |limb| limb.isqrt()));
+        }
+        // The root of the top 62 to 64 bits, rounded up and shifted back, is never below the root.
+        let shift = (self.bit_len() - 63) & !1;
+        let top = self.shr(shift).limbs.first().copied().unwrap_or(0);
+        let mut guess = Self::from(top.isqrt() + 1).shl(shift / 2);
+        // Newton from above falls until it stands on the root; the digits double each time.
+        loop {
+            let next = (&guess + &self.div_floor(&guess)).shr(1);
+            if next >= guess {
+                return guess;
+            }
+            guess = next;
+        }
+    }
+
+    fn magnitude_cmp(&self, other: &Self) -> Ordering {
+        self.limbs
+            .len()
+            .cmp(&other.limbs.len())
+            .then_with(|| self.limbs.iter().rev().cmp(other.limbs.iter().rev()))
+    }
+
+    fn added(&self, other: &Self, other_negative: bool) -> Self {
+        if self.negative == other_negative {
+            let (long, short) = if self.limbs.len() >= other.limbs.len() {
+                (&self.limbs, &other.limbs)
+            } else {
+                (&other.limbs, &self.limbs)
+            };
+            let mut limbs = long.clone();
+            let mut carry = false;
+            for (place, limb) in limbs.iter_mut().enumerate() {
+                match short.get(place) {
+                    Some(&part) => (*limb, carry) = algorithms_add(*limb, part, carry),
+                    None if carry => (*limb, carry) = limb.overflowing_add(1),
+                    None => break,
+                }
+            }
+            if carry {
+                limbs.push(1);
+            }
+            return trimmed(limbs, self.negative);
+        }
+        let (large, less, negative) = match self.magnitude_cmp(other) {
+            Ordering::Equal => return Self::zero(),
+            Ordering::Greater => (&self.limbs, &other.limbs, self.negative),
+            Ordering::Less => (&other.limbs, &self.limbs, other_negative),
+        };
+        let mut limbs = large.clone();
+        let mut borrow = false;
+        for (place, limb) in limbs.iter_mut().enumerate() {
+            match less.get(place) {
+                Some(&part) => (*limb, borrow) = algorithms_sub(*limb, part, borrow),
+                None if borrow => (*limb, borrow) = limb.overflowing_sub(1),
+                None => break,
+            }
+        }
+        trimmed(limbs, negative)
+    }
+}
+
+#[inline]
+fn algorithms_add(a: u64, b: u64, carry: bool) -> (u64, bool) {
+    let (sum, first) = a.overflowing_add(b);
+    let (sum, second) = sum.overflowing_add(u64::from(carry));
+    (sum, first | second)
+}
+
+#[inline]
+fn algorithms_sub(a: u64, b: u64, borrow: bool) -> (u64, bool) {
+    let (rest, first) = a.overflowing_sub(b);
+    let (rest, second) = rest.overflowing_sub(u64::from(borrow));
+    (rest, first | second)
+}
+
+#[inline]
+fn trimmed(mut limbs: Limbs, negative: bool) -> Int {
+    while limbs.last() == Some(&0) {
+        limbs.pop();
+    }
+    let negative = negative && !limbs.is_empty();
+    Int { negative, limbs }
+}
+
+impl From<u64> for Int {
+    fn from(value: u64) -> Self {
+        trimmed(smallvec![value], false)
+    }
+}
+
+impl From<U256> for Int {
+    fn from(value: U256) -> Self {
+        Self::from_limbs(value.as_limbs(), false)
+    }
+}
+
+impl From<U512> for Int {
+    fn from(value: U512) -> Self {
+        Self::from_limbs(value.as_limbs(), false)
+    }
+}
+
+impl Add for &Int {
+    type Output = Int;
+    fn add(self, other: Self) -> Int {
+        self.added(other, other.negative)
+    }
+}
+
+impl Sub for &Int {
+    type Output = Int;
+    fn sub(self, other: Self) -> Int {
+        self.added(other, !other.negative)
+    }
+}
+
+impl Mul for &Int {
+    type Output = Int;
+    fn mul(self, other: Self) -> Int {
+        if self.is_zero() || other.is_zero() {
+            return Int::zero();
+        }
+        let mut limbs: Limbs = smallvec![0; self.limbs.len() + other.limbs.len()];
+        algorithms::addmul(&mut limbs, &self.limbs, &other.limbs);
+        trimmed(limbs, self.negative != other.negative)
+    }
+}
+
+impl Neg for Int {
+    type Output = Int;
+    fn neg(self) -> Int {
+        Int { negative: !self.negative && !self.limbs.is_empty(), limbs: self.limbs }
+    }
+}
+
+impl PartialOrd for Int {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Int {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self.negative, other.negative) {
+            (false, true) => Ordering::Greater,
+            (true, false) => Ordering::Less,
+            (false, false) => self.magnitude_cmp(other),
+            (true, true) => other.magnitude_cmp(self),
+        }
+    }
+}

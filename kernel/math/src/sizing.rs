@@ -1,0 +1,279 @@
+//! How much to send through a cycle of pools.
+
+use crate::full_math::{mul_div_word, narrow, widen, U256, U512, PIPS};
+use crate::int::Int;
+use crate::optimum::{caps_of, excess_x128, locate, Amounts, BPS};
+use crate::pool::Hop;
+use crate::refusal::{Answer, Refusal};
+
+const RESCAN_UNITS: u64 = 8;
+const RESCAN_UNITS_MAX: u64 = 64;
+const RESCANS_MAX: usize = 8;
+const EXHAUSTIVE_UNITS_MAX: u64 = 1 << 9;
+const WORTHWHILE: u64 = 10_000_000;
+const TIPS: u64 = 4;
+const COMPARABLE_UNITS: u64 = 16;
+const NEIGHBOURS: [(bool, u64); 6] =
+    [(false, 1000), (true, 1000), (false, 10), (true, 10), (false, 1), (true, 1)];
+const SETTLE_MOVES_MAX: usize = 1000;
+
+/// Exact amounts of a cycle: what goes in, what comes out of each hop, what the loan costs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sizing {
+    pub amounts: Amounts,
+    pub premium: U256,
+    pub profit: U256,
+}
+
+impl Sizing {
+    pub fn gross_profit(&self) -> U256 {
+        self.profit + self.premium
+    }
+}
+
+/// What a loan costs, rounded half up.
+#[inline]
+pub fn premium(amount: U256, premium_bps: u64) -> U256 {
+    if premium_bps == 0 {
+        return U256::ZERO;
+    }
+    let product = widen(amount) * U512::from(premium_bps) + U512::from(5000);
+    narrow((product / U512::from(BPS)).as_limbs())
+}
+
+/// The sizing that earns most after the loan's premium, None when none earns anything.
+pub fn optimise(
+    hops: &[Hop<'_>],
+    premium_bps: u64,
+    max_amount_in: U256,
+) -> Answer<Option<Sizing>> {
+    match searched(hops, premium_bps, max_amount_in) {
+        Ok(Some(mut search)) => {
+            search.settle();
+            Ok(search.answer())
+        }
+        Ok(None) => Ok(None),
+        Err(refusal) if refusal.is_rejection() => Ok(None),
+        Err(refusal) => Err(refusal),
+    }
+}
+
+fn searched<'a>(
+    hops: &'a [Hop<'a>],
+    premium_bps: u64,
+    max_amount_in: U256,
+) -> Result<Option<Search<'a>>, Refusal> {
+    let excess = excess_x128(hops, premium_bps)?;
+    if hops.is_empty() || excess <= Int::from(1).shl(128) {
+        return Ok(None);
+    }
+    let caps = caps_of(hops, &excess)?;
+    let mut search = Search {
+        hops,
+        premium_bps,
+        max_amount_in,
+        bound: None,
+        amounts: Amounts::new(),
+        profit: U256::ZERO,
+    };
+    let (index, fewest) = least(&caps);
+    if fewest <= U256::from(EXHAUSTIVE_UNITS_MAX) {
+        for amount in 1..=fewest.as_limbs()[0] {
+            search.try_least(index, U256::from(amount));
+        }
+        return Ok(Some(search));
+    }
+    let Some(found) = locate(hops, &caps, premium_bps, max_amount_in)? else {
+        return Ok(None);
+    };
+    search.bound = Some(found.bound);
+    search.around(&found.amounts)?;
+    Ok(Some(search))
+}
+
+/// The first index of the least amount, and that amount.
+fn least(amounts: &[U256]) -> (usize, U256) {
+    let mut found = (0, amounts[0]);
+    for (index, &amount) in amounts.iter().enumerate() {
+        if amount < found.1 {
+            found = (index, amount);
+        }
+    }
+    found
+}
+
+/// The best input met so far, and the ways to meet better ones.
+struct Search<'a> {
+    hops: &'a [Hop<'a>],
+    premium_bps: u64,
+    max_amount_in: U256,
+    bound: Option<U256>,
+    amounts: Amounts,
+    profit: U256,
+}
+
+impl Search<'_> {
+    /// Tries the inputs that can be best near the located amounts, until one meets the bound.
+    fn around(&mut self, amounts: &Amounts) -> Answer<()> {
+        self.near(amounts);
+        for _ in 0..RESCANS_MAX {
+            if self.is_good_enough() {
+                return Ok(());
+            }
+            let before = self.profit;
+            let centre = if self.amounts.is_empty() { amounts.clone() } else { self.amounts.clone() };
+            let (index, fewest) = least(&centre[..centre.len() - 1]);
+            self.try_around(index, fewest, 1, RESCAN_UNITS_MAX);
+            self.near(&centre);
+            self.try_stops(&centre)?;
+            if self.profit == before {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn is_good_enough(&self) -> bool {
+        let bound = self.bound.unwrap_or(U256::ZERO);
+        let gap = widen(bound.abs_diff(self.profit));
+        gap * U512::from(WORTHWHILE) <= widen(bound)
+    }
+
+    fn is_settled(&self) -> bool {
+        self.bound == Some(self.profit)
+    }
+
+    /// Tries what is best most often: least inputs around the coarsest amount, then tips of saws.
+    fn near(&mut self, amounts: &Amounts) {
+        let inner = &amounts[..amounts.len() - 1];
+        let (index, fewest) = least(inner);
+        self.try_around(index, fewest, 0, RESCAN_UNITS);
+        let comparable = fewest.saturating_mul(U256::from(COMPARABLE_UNITS));
+        if self.premium_bps != 0 && amounts[0] <= comparable {
+            self.try_tips(0, amounts[0], BPS, self.premium_bps, 4999);
+        }
+        for (index, &amount) in inner.iter().enumerate() {
+            let fee_pips = self.hops[index].0.floored_fee_pips();
+            if fee_pips != 0 && amount <= comparable {
+                self.try_tips(index, amount, PIPS, u64::from(fee_pips), 0);
+            }
+        }
+    }
+
+    /// Tries the inputs that end on a pool's stop: the step beyond it starts by rounding up.
+    fn try_stops(&mut self, amounts: &Amounts) -> Answer<()> {
+        for (index, (pool, zero_for_one)) in self.hops.iter().enumerate() {
+            let segment = pool.segment(amounts[index], *zero_for_one)?;
+            for amount in [segment.start_in, segment.end_in] {
+                if self.is_settled() {
+                    break;
+                }
+                self.try_least(index, amount);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries the amounts at these distances from the centre, nearest first.
+    fn try_around(&mut self, index: usize, centre: U256, nearest: u64, farthest: u64) {
+        for distance in nearest..=farthest {
+            let step = U256::from(distance);
+            if self.is_settled() {
+                return;
+            }
+            self.try_least(index, centre.saturating_add(step));
+            if 0 < distance && step < centre {
+                if self.is_settled() {
+                    return;
+                }
+                self.try_least(index, centre - step);
+            }
+        }
+    }
+
+    /// Tries the last amounts before (amount * part) steps over a multiple of whole, nearest first.
+    fn try_tips(&mut self, index: usize, centre: U256, whole: u64, part: u64, phase: u64) {
+        let step = mul_div_word(centre, part, whole);
+        let tip = |steps: U256| {
+            let amount = widen(steps) * U512::from(whole) + U512::from(phase);
+            narrow((amount / U512::from(part)).as_limbs())
+        };
+        for distance in 0..TIPS {
+            let distance = U256::from(distance);
+            if self.is_settled() {
+                return;
+            }
+            self.try_least(index, tip(step.saturating_add(U256::ONE + distance)));
+            if step > distance {
+                if self.is_settled() {
+                    return;
+                }
+                self.try_least(index, tip(step - distance));
+            }
+        }
+    }
+
+    /// Tries the least input that yields this amount before hop `index`.
+    fn try_least(&mut self, index: usize, mut amount: U256) {
+        for (pool, zero_for_one) in self.hops[..index].iter().rev() {
+            match pool.least_amount_in(amount, *zero_for_one) {
+                Ok(least) => amount = least,
+                Err(_) => return,
+            }
+        }
+        self.try_input(amount);
+    }
+
+    /// Pays no more than the best output needs, then moves to better neighbours until none is left.
+    fn settle(&mut self) {
+        for _ in 0..SETTLE_MOVES_MAX {
+            let Some(&paid) = self.amounts.last() else {
+                return;
+            };
+            self.try_least(self.hops.len(), paid);
+            let centre = self.amounts[0];
+            let moved = NEIGHBOURS.iter().any(|&(up, step)| {
+                let step = U256::from(step);
+                let input = if up { centre.checked_add(step) } else { centre.checked_sub(step) };
+                input.is_some_and(|input| self.try_input(input))
+            });
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    /// Keeps an input that earns more than the best so far; true when it does.
+    fn try_input(&mut self, amount_in: U256) -> bool {
+        if amount_in.is_zero() || amount_in > self.max_amount_in {
+            return false;
+        }
+        let mut amounts = Amounts::new();
+        amounts.push(amount_in);
+        let mut amount = amount_in;
+        for (pool, zero_for_one) in self.hops {
+            match pool.amount_out(amount, *zero_for_one) {
+                Ok(paid) => amount = paid,
+                Err(_) => return false,
+            }
+            amounts.push(amount);
+        }
+        let owed = amount_in.saturating_add(premium(amount_in, self.premium_bps));
+        let profit = amount.saturating_sub(owed);
+        if profit <= self.profit {
+            return false;
+        }
+        self.amounts = amounts;
+        self.profit = profit;
+        true
+    }
+
+    /// The exact amounts of the best input, None when nothing is earned.
+    fn answer(self) -> Option<Sizing> {
+        if self.profit.is_zero() {
+            return None;
+        }
+        let premium = premium(self.amounts[0], self.premium_bps);
+        Some(Sizing { amounts: self.amounts, premium, profit: self.profit })
+    }
+}
