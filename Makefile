@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test check bench peers format contracts
+.PHONY: help setup demo test check bench peers docs format contracts
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -28,12 +28,17 @@ check: ## format, lint, types, import law, tidy rules
 	@$(BIN)/lint-imports --no-cache > .setup-imports.log 2>&1 && echo "imports   ok" || (cat .setup-imports.log; exit 1)
 	@$(BIN)/python -m pytest -q tests/architecture
 
-bench: ## every benchmark, JSON lines to standard output
+bench: ## every benchmark, JSON lines to standard output and to bench-results/; peers are in them after `make peers`
 	@tools/setup.sh base
-	@$(BIN)/alphapulse bench all --json
+	@mkdir -p bench-results
+	@set -o pipefail; $(BIN)/alphapulse bench all --json | tee bench-results/all.jsonl
 
 peers: ## install what the benchmarks compare with (degenbot, Uniswap's v3-sdk), in environments of their own
 	@tools/peers.sh
+
+docs: ## pages that are generated, from what `make bench` saved
+	@tools/setup.sh base
+	@$(BIN)/python benchmarks/peers/page.py
 
 format: ## apply the formatter and the safe fixes
 	@tools/setup.sh base

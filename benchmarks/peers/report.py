@@ -24,6 +24,8 @@ PEER_PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 PEER_NEXT_PYTHON = ROOT / ".venv-peers-next" / "bin" / "python"
 SDK_MODULES = HERE / "node_modules" / "@uniswap" / "v3-sdk"
 
+ALONE = [False]
+
 Row = dict[str, object]
 Measure = Callable[[], float]
 
@@ -56,6 +58,8 @@ class Party:
 
 def peer_command(name: str) -> tuple[list[str], bool]:
     """Return how a peer is started, and whether what it needs is there."""
+    if ALONE[0]:
+        return [], False
     if name == DEGENBOT:
         return [str(PEER_PYTHON), str(HERE / "degenbot_worker.py")], PEER_PYTHON.exists()
     if name == DEGENBOT_NEXT:
@@ -86,7 +90,7 @@ def party(
         for name in peers:
             command, is_there = peer_command(name)
             if not is_there:
-                print(f"benchmark: {name} is absent; `make peers` installs it", file=sys.stderr)
+                print(f"benchmark: {name} is absent; see `make peers`", file=sys.stderr)
                 continue
             worker = stack.enter_context(Worker(name, command, as_text=name == SDK))
             if _greeted(worker, found):
@@ -201,7 +205,10 @@ def main(name: str, run: Callable[[Effort], tuple[list[Row], dict[str, object]]]
     """Measure and print one JSON object."""
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("--quick", action="store_true", help="one round of few cases: shape only")
-    effort = Effort(1, 1.0, is_quick=True) if parser.parse_args().quick else Effort()
+    parser.add_argument("--alone", action="store_true", help="leave peers out")
+    options = parser.parse_args()
+    effort = Effort(1, 1.0, is_quick=True) if options.quick else Effort()
+    ALONE[:] = [options.alone]
     before = machine()
     rows, workload = run(effort)
     twins = sorted({str(one["twin"]) for one in rows})

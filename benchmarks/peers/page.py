@@ -1,0 +1,139 @@
+"""Writes docs/exact_and_fast.md from results that `make bench` saved under bench-results/.
+
+Run as `python benchmarks/peers/page.py`. The page has no figure that is not in the results, and no date.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "bench-results"
+PAGE = ROOT / "docs" / "exact_and_fast.md"
+DECISION = re.compile(r"D(\d+)$")
+TWINS = ("python", "rust")
+
+Row = dict[str, Any]
+
+INTRODUCTION = """\
+# How exact, how fast
+
+Generated from the results of `make bench` by `make docs`. It quotes nothing else.
+
+**Exact.** Every figure below was taken only after the answers of both sides were compared: a row whose answers differ says so and has
+no ratio. [exactness.md](exactness.md) names, for each kind of pool, the oracle that its arithmetic is proved against.
+
+**Fast.** A figure is the median of at least five rounds in which subject and peers had their turns in alternating order; each is timed
+inside its own process, so that talking to it costs nothing. A ratio is the peer's time over ours, above 1 where ours takes less. Times
+depend on the machine and on what else it does, ratios far less. A peer that is not installed is absent, never beaten.
+
+Reproduce: `make setup peers bench docs`. One table: `alphapulse bench quotes`, likewise `optimum`, `pipeline`, `transactions`,
+`chain_quotes`. Peers are installed apart from AlphaPulse, in versions pinned by hash.
+"""
+
+NOTES = """\
+## What was compared, and how
+
+- Peers get their pools as values, without a node: what is timed is their arithmetic. degenbot's pools keep what they learn of a step;
+  every figure is taken with that memory warm, and with our curves warm.
+- D5, D6, D15: degenbot's published version searches between one unit and a bound; it is handed ten times the optimum. The development
+  version solves all paths at once on all cores, and its figure is that time shared out. A profit is what a party's own exact quotes
+  pay for the amount that it found.
+- D7, D13: each event starts from a market at rest, moves one V3 pool by a trade of some thousand dollars, and ends with the cycle that
+  pays most. D13 begins with the text of the frame and ends with signed bytes; the framing of the WebSocket and the header of the block
+  are in neither side.
+- D10: a local chain trades at random; each state is asked the same quotes of everybody.
+- D11, D12: both sides begin with the text of the frame, sign with libsecp256k1, and give the same bytes.
+- D14: by how much the process grows, native memory included.
+"""
+
+
+def rows_of(results: Path) -> tuple[list[Row], dict[str, str]]:
+    """Return the rows of the newest result of each benchmark, and the machine that each was taken on."""
+    newest: dict[str, dict[str, Any]] = {}
+    for path in sorted(results.glob("*.json*"), key=lambda path: path.stat().st_mtime_ns):
+        text = path.read_text()
+        lines = [text] if path.suffix == ".json" else text.splitlines()
+        newest |= {report["name"]: report for report in map(json.loads, lines)}
+    reports = [newest[name] for name in sorted(newest)]
+    rows = [row for report in reports for row in report["rows"]]
+    return rows, {report["name"]: report["machine"] for report in reports}
+
+
+def page(rows: Iterable[Row], machines: dict[str, str]) -> str:
+    """Return the page."""
+    decision = [row for row in rows if DECISION.match(row["id"])]
+    places = sorted(
+        {machine.partition(", load")[0] for machine in machines.values() if ", load" in machine}
+    )
+    loads = [
+        machine.partition(", load ")[2] for machine in machines.values() if ", load " in machine
+    ]
+    machine = "; ".join(places)
+    if loads:
+        machine += f". Load averages when the benchmarks began: {', '.join(loads)}."
+    lines = [INTRODUCTION, f"Machine: {machine}\n", *_table(decision), "", NOTES.rstrip(), ""]
+    return "\n".join(lines)
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    lines = [
+        "| # | what | Python | Rust | peer | peer's | Python over it | Rust over it | goal Python; Rust | met |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    groups: dict[tuple[str, str, str], dict[str, Row]] = {}
+    for row in rows:
+        what = row["what"]
+        groups.setdefault((row["id"], what, row["peer"] or ""), {})[row["twin"]] = row
+    for (identity, what, peer), twins in sorted(groups.items(), key=_order):
+        ours = [twins.get(twin) for twin in TWINS]
+        some = next(row for row in ours if row)
+        cells = [
+            identity,
+            what,
+            *(_figure(row, "value") for row in ours),
+            peer or "",
+            _figure(some, "peer_value"),
+            *(_ratio(row) for row in ours),
+            "; ".join(str(row["goal"]) if row and row["goal"] else "-" for row in ours),
+            "; ".join(
+                {True: "yes", False: "no", None: "-"}[row["met"] if row else None] for row in ours
+            ),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def _order(group: tuple[tuple[str, str, str], object]) -> int:
+    found = DECISION.match(group[0][0])
+    assert found
+    return int(found[1])
+
+
+def _figure(row: Row | None, name: str) -> str:
+    if row is None or row[name] is None:
+        return "-"
+    value = row[name]
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    return f"{value:,.{digits}f} {row['unit']}"
+
+
+def _ratio(row: Row | None) -> str:
+    if row is None or row["ratio"] is None:
+        return "-"
+    return f"{row['ratio']:,.0f}x" if row["ratio"] >= 10 else f"{row['ratio']:.1f}x"
+
+
+def main() -> None:
+    """Write the page."""
+    rows, machines = rows_of(RESULTS)
+    if not rows:
+        raise SystemExit("docs: no results under `bench-results/`; run `make bench` first")
+    PAGE.write_text(page(rows, machines))
+    print(f"docs: wrote {PAGE.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
