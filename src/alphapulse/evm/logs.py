@@ -28,6 +28,7 @@ __all__ = [
     "V3_TOPICS",
     "LogEntry",
     "LogJson",
+    "LogMemory",
     "PoolLog",
     "V2Burn",
     "V2Mint",
@@ -204,6 +205,9 @@ _LAYOUT: dict[bytes, tuple[int, int]] = {
 """Number of topics and of data words by first topic."""
 
 
+_LOG_JSON = msgspec.json.Decoder(LogJson)
+
+
 def hex_bytes(text: str | None, size: int | None = None) -> bytes:
     """Return the bytes of 0x-hex.
 
@@ -254,6 +258,37 @@ def log_entry(raw: LogJson) -> LogEntry:
         log_index=hex_int(raw.log_index, 32),
         removed=raw.removed,
     )
+
+
+class LogMemory:
+    """Reads logs from JSON and remembers the newest: each comes twice, streamed and in the answer for its block.
+
+    What is remembered is keyed by the log's own JSON bytes, so a log that differs in anything is read anew.
+    """
+
+    __slots__ = ("_capacity", "_entries")
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._entries: dict[bytes, LogEntry] = {}
+
+    def read(self, raw: msgspec.Raw) -> LogEntry:
+        """Return a log in bytes and integers.
+
+        Raises  DecodeError(bad_log) when it is not a log object, and as `log_entry`.
+        """
+        key = bytes(raw)
+        known = self._entries.get(key)
+        if known is not None:
+            return known
+        try:
+            entry = log_entry(_LOG_JSON.decode(key))
+        except msgspec.MsgspecError as error:
+            raise DecodeError("bad_log", 0, f"not a log: {error}") from error
+        self._entries[key] = entry
+        if len(self._entries) > self._capacity:
+            del self._entries[next(iter(self._entries))]
+        return entry
 
 
 def decode_log(entry: LogEntry) -> PoolLog:

@@ -30,6 +30,7 @@ from alphapulse.node.config import Config
 from alphapulse.node.contract import contract_errors
 from alphapulse.node.decisions import TIMER_SOURCE, Decider, is_timer
 from alphapulse.node.latency import FrameLatency
+from alphapulse.node.later import Later
 from alphapulse.node.preflight import Preflight, inspect_chain
 from alphapulse.node.recovery import is_waiting, settle_earlier
 from alphapulse.node.replay import archive_facts
@@ -81,6 +82,9 @@ class EmbeddedNode:
         self.latency = FrameLatency()
         self.settlements = SettlementAudit()
         self.portfolio = Portfolio()
+        self._later = Later(
+            (self._feed(self.portfolio), self.settlements.on_message, self.replica.on_message)
+        )
         self.risk = RiskMonitor(RiskConfig(config.risk.daily_loss_limit_usd_e8))
         self.bus = LocalBus(Sequencer(time.time_ns()), time.time_ns)
         self._url = url
@@ -182,6 +186,7 @@ class EmbeddedNode:
         if self._ledger is not None:
             pause_s = self.config.chain.block_time_ms / 1000
             await settle_earlier(self.executor, self._ledger, self._url, pause_s=pause_s)
+        self._later.deliver()
 
     def resume(self) -> None:
         """Lift every stop; risk stops again at once while its reason lasts."""
@@ -203,6 +208,7 @@ class EmbeddedNode:
             asyncio.create_task(self._execute_plans(), name="executor"),
             asyncio.create_task(self._follow_heads(), name="heads"),
             asyncio.create_task(self._beat(), name="heartbeat"),
+            asyncio.create_task(self._later.run(), name="later"),
         ]
         ending = asyncio.create_task(self._end_in_order(stop), name="end")
         try:
@@ -216,6 +222,7 @@ class EmbeddedNode:
             for task in (ending, *work):
                 task.cancel()
             await asyncio.gather(ending, *work, return_exceptions=True)
+            self._later.deliver()
             await self.books.settle()
 
     def close_archive(self) -> Manifest:
@@ -234,10 +241,10 @@ class EmbeddedNode:
         bus.subscribe(
             self.latency.on_message, name="latency", domains=frozenset({Domain.EXECUTION})
         )
-        bus.subscribe(self._feed(self.portfolio), name="portfolio")
-        bus.subscribe(self._feed(self.risk), name="risk")
-        bus.subscribe(self.settlements.on_message, name="settlements")
-        bus.subscribe(self.replica.on_message, name="dashboard")
+        bus.subscribe(
+            self._feed(self.risk), name="risk", domains=frozenset({Domain.EXECUTION, Domain.SYSTEM})
+        )
+        bus.subscribe(self._later.on_message, name="later")
         now_ns = time.time_ns()
         booked = (
             (trade.strategy_id, trade.signal_id, trade.profit_usd_e8, trade.event_ns)

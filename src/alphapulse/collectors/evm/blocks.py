@@ -208,6 +208,10 @@ class BlockAssembler:
         """Return whether the subscription has delivered a log of that block."""
         return header.block_hash in self._early
 
+    def early(self, header: BlockHeader) -> tuple[LogEntry, ...]:
+        """Return what the subscription has delivered of that block so far."""
+        return tuple(self._early.get(header.block_hash, {}).values())
+
     def lacking(
         self, header: BlockHeader, fetched: Iterable[LogEntry]
     ) -> frozenset[tuple[bytes, bytes, int]]:

@@ -28,7 +28,6 @@ from alphapulse.errors import (
     StreamLost,
     Unavailable,
 )
-from alphapulse.evm.logs import LogJson, log_entry
 from alphapulse.evm.rpc import JsonRpc, Notification, masked_url
 from alphapulse.primitives.units import div_floor
 from alphapulse.protocol.market_data import InvalidationReason
@@ -45,7 +44,6 @@ JITTER_PARTS = (
 )
 
 _HEADER = msgspec.json.Decoder(HeaderJson)
-_LOG = msgspec.json.Decoder(LogJson)
 
 
 def _raise_mistake(task: asyncio.Future[Any]) -> None:
@@ -186,8 +184,8 @@ class EvmCollector:
 
     async def _on_log(self, reader: ChainReader, notification: Notification) -> None:
         try:
-            entry = log_entry(_LOG.decode(notification.result))
-        except (msgspec.MsgspecError, DecodeError):
+            entry = reader.log(notification.result)
+        except DecodeError:
             self._counters.odd_frames += 1  # its block is closed only with every log it has
             return
         await self._follower.on_log(reader, entry)

@@ -6,6 +6,7 @@ discarded and read anew at the new head.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from alphapulse.collectors.evm.backfill import fetch_missed
@@ -38,7 +39,7 @@ from alphapulse.errors import (
     StateConflict,
     ValueOutOfRange,
 )
-from alphapulse.evm.logs import TOPIC_V3_INITIALIZE, LogEntry, V3Initialize, decode_log
+from alphapulse.evm.logs import TOPIC_V3_INITIALIZE, LogEntry, PoolLog, V3Initialize, decode_log
 from alphapulse.protocol.market_data import (
     ChainEventFlag,
     InvalidationAction,
@@ -83,6 +84,7 @@ class ChainFollower:
         self._assembler: BlockAssembler | None = None
         self._tracker = PoolTracker({})
         self._broken: dict[bytes, InvalidationReason] = {}
+        self._prepared: dict[tuple[bytes, bytes, int], tuple[LogEntry, PoolLog, Draft | None]] = {}
         self._is_trusted = False
         self._announced_ns = 0
 
@@ -166,8 +168,13 @@ class ChainFollower:
         for attempt in range(LOG_ATTEMPTS):
             if attempt:
                 await asyncio.sleep(LOG_RETRY_S)
+            asking = asyncio.ensure_future(reader.block_logs(header))
+            await asyncio.sleep(
+                0
+            )  # the question leaves before the work that its answer will find done
+            self._prepare(header)
             try:
-                logs, done_ns = await reader.block_logs(header)
+                logs, done_ns = await asking
             except RpcRefused as error:
                 refusal = error
                 continue
@@ -177,6 +184,29 @@ class ChainFollower:
         if refusal is not None:
             raise refusal
         raise HashMismatch(f"block {header.number}: a streamed log is not among its logs")
+
+    def _prepare(self, header: BlockHeader) -> None:
+        """Make the messages of what was streamed of a block while the node is asked for the whole of it."""
+        self._prepared.clear()
+        for entry in self._chain.early(header):
+            if entry.address not in self._broken:
+                with contextlib.suppress(
+                    DecodeError, ValueOutOfRange
+                ):  # met again, and answered, at the release
+                    self._prepared[entry.identity] = (entry, *self._read_log(entry, header, LIVE))
+
+    def _read_log(
+        self, entry: LogEntry, header: BlockHeader, flags: ChainEventFlag
+    ) -> tuple[PoolLog, Draft | None]:
+        """Return a log's event and its message; the first price of a V3 pool has none.
+
+        Raises  DecodeError, ValueOutOfRange when the log cannot be said.
+        """
+        log = decode_log(entry)
+        is_v3 = self._pools[entry.address].kind == "uniswap_v3"
+        if isinstance(log, V3Initialize) and is_v3:
+            return log, None
+        return log, self._normaliser.log_draft(entry, log, header, flags)
 
     async def _fill_gap(self, reader: ChainReader, header: BlockHeader, recv_ns: int) -> None:
         last = self._chain.last
@@ -398,16 +428,11 @@ class ChainFollower:
             if entry.address in broken:
                 continue
             try:
-                log = decode_log(entry)
-                is_first_price = (
-                    isinstance(log, V3Initialize)
-                    and self._pools[entry.address].kind == "uniswap_v3"
-                )
-                draft = (
-                    None
-                    if is_first_price
-                    else self._normaliser.log_draft(entry, log, header, flags)
-                )
+                known = self._prepared.get(entry.identity)
+                if known is not None and known[0] is entry and flags == LIVE:
+                    _, log, draft = known
+                else:
+                    log, draft = self._read_log(entry, header, flags)
             except ValueOutOfRange:
                 reason = InvalidationReason.VALUE_NOT_REPRESENTABLE
             except DecodeError:

@@ -5,6 +5,8 @@ Knows JSON-RPC methods and the log filter of the configured pools. Must not know
 
 from collections.abc import Sequence
 
+import msgspec
+
 from alphapulse.collectors.evm.blocks import BlockHeader, HeaderJson, block_header
 from alphapulse.collectors.evm.config import EvmCollectorConfig
 from alphapulse.errors import HashMismatch, RpcRefused
@@ -12,10 +14,9 @@ from alphapulse.evm.logs import (
     V2_TOPICS,
     V3_TOPICS,
     LogEntry,
-    LogJson,
+    LogMemory,
     hex_bytes,
     hex_int,
-    log_entry,
 )
 from alphapulse.evm.multicall import Call, decode_aggregate3, encode_aggregate3
 from alphapulse.evm.rpc import JsonRpc, decode_answer
@@ -25,6 +26,9 @@ from alphapulse.primitives.units import div_floor
 __all__ = ["ChainReader", "LogFilter"]
 
 CALLS_PER_MULTICALL = 400  # cold reads of about 7,000 gas each stay far below any node's call limit
+LOGS_REMEMBERED = (
+    8_192  # the logs of many blocks: one is asked for right after its logs were streamed
+)
 REVERT_CODE = 3  # error code of geth and anvil for an execution that reverted
 CALLS_PER_BATCH = 100  # what hosted nodes commonly accept in one JSON-RPC batch
 
@@ -61,6 +65,7 @@ class ChainReader:
 
     def __init__(self, rpc: JsonRpc, log_filter: LogFilter, config: EvmCollectorConfig) -> None:
         self._rpc = rpc
+        self._memory = LogMemory(LOGS_REMEMBERED)
         self._filter = log_filter
         self._multicall = Address(config.multicall)
         self._range = config.log_range_blocks
@@ -128,7 +133,7 @@ class ChainReader:
         Raises  RpcRefused when the node does not know the block; HashMismatch when it answers another one.
         """
         raw, recv_ns = await self._rpc.request_timed(
-            list[LogJson], "eth_getLogs", self._filter.json(blockHash=hex_of(header.block_hash))
+            list[msgspec.Raw], "eth_getLogs", self._filter.json(blockHash=hex_of(header.block_hash))
         )
         logs = self._ours(raw)
         for entry in logs:
@@ -153,7 +158,7 @@ class ChainReader:
                 end = start + self._range - 1
             try:
                 raw = await self._rpc.request(
-                    list[LogJson],
+                    list[msgspec.Raw],
                     "eth_getLogs",
                     self._filter.json(fromBlock=hex(start), toBlock=hex(end)),
                 )
@@ -202,8 +207,15 @@ class ChainReader:
         found = await self.header(header.number)
         return found is not None and found.block_hash == header.block_hash
 
-    def _ours(self, raw: Sequence[LogJson]) -> list[LogEntry]:
-        entries = [log_entry(item) for item in raw]
+    def log(self, raw: msgspec.Raw) -> LogEntry:
+        """Return a streamed log; the answer for its block will hold the same bytes.
+
+        Raises  DecodeError when it is not a log.
+        """
+        return self._memory.read(raw)
+
+    def _ours(self, raw: Sequence[msgspec.Raw]) -> list[LogEntry]:
+        entries = [self._memory.read(item) for item in raw]
         return [entry for entry in entries if not entry.removed and self._filter.matches(entry)]
 
     async def _probe(self, header: BlockHeader) -> None:
