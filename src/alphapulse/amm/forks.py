@@ -12,7 +12,7 @@ from alphapulse.amm.uniswap_v3.full_math import PIPS, div_floor
 from alphapulse.errors import ValueOutOfRange
 from alphapulse.primitives.venue import Venue
 
-__all__ = ["V2_FORKS", "V3_FORKS", "V2Fork", "V3Fork", "fee_pips_of"]
+__all__ = ["SOLIDLY_VENUES", "V2_FORKS", "V3_FORKS", "V2Fork", "V3Fork", "fee_pips_of"]
 
 UNISWAP_CALLBACK = "uniswapV3SwapCallback(int256,int256,bytes)"
 PANCAKE_CALLBACK = "pancakeV3SwapCallback(int256,int256,bytes)"
@@ -94,6 +94,9 @@ V2_FORKS: Mapping[int, V2Fork] = MappingProxyType(
         Venue.BASE_UNISWAP_V2: _THREE_PER_MILLE,
     }
 )
+
+# Venues whose constant-product pairs are Solidly's volatile ones: the fee is rounded apart.
+SOLIDLY_VENUES = frozenset({Venue.BASE_AERODROME})
 
 V3_FORKS: Mapping[int, V3Fork] = MappingProxyType(
     {

@@ -158,6 +158,11 @@ class V4Pool(V3Pool):
         """Return the larger of the two directions' fees."""
         return max(self._swap_fees)
 
+    @property
+    def swap_fees(self) -> tuple[int, int]:
+        """Return the whole fee of each direction: zero for one, one for zero."""
+        return self._swap_fees
+
     def set_protocol_fee(self, protocol_fee: int) -> None:
         """Take the fees that ProtocolFeeUpdated states.
 

@@ -23,14 +23,19 @@ class FreshnessTrack:
     changes.
     """
 
-    __slots__ = ("cause", "is_complete", "is_faulty", "is_refused", "is_stale")
+    __slots__ = ("cause", "is_complete", "is_faulty", "is_stale", "refusal")
 
     def __init__(self) -> None:
         self.is_complete = False
         self.is_stale = False
         self.is_faulty = False
-        self.is_refused = False
+        self.refusal = ""
         self.cause = ""
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the instrument itself is not to be priced; `refusal` names why."""
+        return self.refusal != ""
 
     @property
     def status(self) -> Freshness:
@@ -44,7 +49,7 @@ class FreshnessTrack:
     @property
     def is_live(self) -> bool:
         """Whether the state may be used."""
-        return self.is_complete and not (self.is_stale or self.is_faulty or self.is_refused)
+        return self.is_complete and not (self.is_stale or self.is_faulty or self.refusal)
 
     def begin(self) -> None:
         """Note that a new base begins to arrive: what was wrong with the old data is gone with it."""

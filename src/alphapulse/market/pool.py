@@ -3,12 +3,18 @@
 A pool is written by the market that owns it and read by everyone else.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
+from alphapulse.amm.forks import SOLIDLY_VENUES
 from alphapulse.amm.kernel import ConcentratedPool, PairPool, V2Pool, V3Pool
+from alphapulse.amm.pair_view import PairView
+from alphapulse.amm.solidly import SolidlyStablePool, SolidlyVolatilePool
+from alphapulse.amm.uniswap_v4 import V4Pool
 from alphapulse.errors import ValueOutOfRange
 from alphapulse.market.freshness import Freshness, FreshnessTrack
 from alphapulse.primitives.address import Address
+from alphapulse.primitives.units import PIPS
 from alphapulse.protocol.market_data import (
     Liquidity,
     LiquidityKind,
@@ -21,7 +27,7 @@ from alphapulse.protocol.market_data import (
     PoolType,
 )
 
-__all__ = ["BEFORE_ALL", "LogTlv", "Pool", "PoolKey", "Position"]
+__all__ = ["BEFORE_ALL", "LogTlv", "Pool", "PoolKey", "Position", "reserves_of"]
 
 MAX_UINT112 = 2**112 - 1
 MAX_UINT128 = 2**128 - 1
@@ -35,14 +41,20 @@ Position: TypeAlias = tuple[int, int, int]
 LogTlv: TypeAlias = PoolSync | PoolSwap | Liquidity | PoolMint | PoolBurn
 """What a log of a pool can be."""
 
+PAIR_KINDS = {PoolType.CONSTANT_PRODUCT, PoolType.CONSTANT_PRODUCT_READ_ONLY}
+SOLIDLY_POOLS = (SolidlyStablePool, SolidlyVolatilePool)
+
 BEFORE_ALL: Position = (-1, -1, -1)
+
+CONCENTRATED_KINDS = (PoolType.CONCENTRATED, PoolType.CONCENTRATED_SINGLETON)
 
 
 class PoolKey(NamedTuple):
-    """Identity of a pool."""
+    """Identity of a pool; `part` counts the pairs of a pool of several tokens."""
 
     chain_id: int
     address: Address
+    part: int = 0
 
 
 class Pool:
@@ -54,6 +66,7 @@ class Pool:
 
     __slots__ = (
         "_base",
+        "_swap_fees",
         "_ticks",
         "base_block",
         "concentrated",
@@ -89,12 +102,12 @@ class Pool:
         self.key = key
         self.venue = venue
         self.kind = kind
-        self.concentrated = kind is PoolType.CONCENTRATED
+        self.concentrated = kind in CONCENTRATED_KINDS
         self.token0, self.token1 = tokens
         self.decimals0, self.decimals1 = decimals
         self.fee_pips = fee_pips
         self.tick_spacing = tick_spacing
-        self.quoter: PairPool | ConcentratedPool | None = None
+        self.quoter: PairPool | ConcentratedPool | PairView | None = None
         self.track = FreshnessTrack()
         self.position = BEFORE_ALL
         self.base_block = -1
@@ -103,6 +116,7 @@ class Pool:
         self.trace_id = 0
         self.span_id = 0
         self._base: PoolState | None = None
+        self._swap_fees = (fee_pips, fee_pips)
         self._ticks: dict[int, tuple[int, int]] = {}
 
     @property
@@ -114,6 +128,16 @@ class Pool:
     def is_live(self) -> bool:
         """Whether the state may be used for a decision."""
         return self.track.is_live and self.quoter is not None
+
+    @property
+    def all_tokens(self) -> tuple[Address, ...]:
+        """Every token whose properties are the pool's too."""
+        return self.token0, self.token1
+
+    @property
+    def siblings(self) -> Sequence["Pool"]:
+        """The other pairs of the same pool, which change with this one."""
+        return ()
 
     @property
     def is_pending(self) -> bool:
@@ -137,7 +161,8 @@ class Pool:
         self._base = state
         self._ticks = {}
         self.tick_version += 1
-        self.fee_pips = state.fee_pips_0to1
+        self.fee_pips = min(state.fee_pips_0to1, state.fee_pips_1to0)
+        self._swap_fees = (state.fee_pips_0to1, state.fee_pips_1to0)
         self.position = position
         self.base_block = position[0]
         self.trace_id = self.span_id = 0
@@ -162,13 +187,8 @@ class Pool:
         self.tick_version += 1
         if self._base is None and isinstance(self.quoter, ConcentratedPool):
             whole = self.quoter
-            self.quoter = V3Pool(
-                whole.sqrt_price_x96,
-                whole.tick,
-                whole.liquidity,
-                self.fee_pips,
-                self.tick_spacing,
-                ticks,
+            self.quoter = self._concentrated(
+                whole.sqrt_price_x96, whole.tick, whole.liquidity, ticks
             )
         self.touch()
 
@@ -217,6 +237,8 @@ class Pool:
                 _check_width("reserve0", event.reserve0, MAX_UINT112)
                 _check_width("reserve1", event.reserve1, MAX_UINT112)
                 quoter.set_reserves(event.reserve0, event.reserve1)
+            elif isinstance(quoter, PairView) and isinstance(quoter.pool, SOLIDLY_POOLS):
+                quoter.pool.set_reserves(event.reserve0, event.reserve1)
         elif not isinstance(quoter, ConcentratedPool):
             return
         elif isinstance(event, PoolSwap):
@@ -236,6 +258,10 @@ class Pool:
         if quoter is None:
             raise ValueOutOfRange(f"pool `0x{self.key.address.hex()}` has no state")
         concentrated = isinstance(quoter, ConcentratedPool)
+        reserve0, reserve1 = reserves_of(quoter)
+        fees = (self.fee_pips, self.fee_pips)
+        if isinstance(quoter, V4Pool):
+            fees = quoter.swap_fees
         return PoolState(
             venue=self.venue,
             pool=self.key.address,
@@ -244,13 +270,13 @@ class Pool:
             pool_type=self.kind,
             decimals0=self.decimals0,
             decimals1=self.decimals1,
-            reserve0=0 if isinstance(quoter, ConcentratedPool) else quoter.reserve0,
-            reserve1=0 if isinstance(quoter, ConcentratedPool) else quoter.reserve1,
+            reserve0=reserve0,
+            reserve1=reserve1,
             sqrt_price_x96=quoter.sqrt_price_x96 if isinstance(quoter, ConcentratedPool) else 0,
             tick=quoter.tick if isinstance(quoter, ConcentratedPool) else 0,
             liquidity=quoter.liquidity if isinstance(quoter, ConcentratedPool) else 0,
-            fee_pips_0to1=self.fee_pips,
-            fee_pips_1to0=self.fee_pips,
+            fee_pips_0to1=fees[0],
+            fee_pips_1to0=fees[1],
             known_tick_lower=MIN_TICK if concentrated else 0,
             known_tick_upper=MAX_TICK if concentrated else 0,
             block=max(self.position[0], 0),
@@ -263,25 +289,44 @@ class Pool:
             return
         self._base = None
         if self.concentrated:
-            self.quoter = V3Pool(
-                base.sqrt_price_x96,
-                base.tick,
-                base.liquidity,
-                self.fee_pips,
-                self.tick_spacing,
-                self._ticks,
+            self.quoter = self._concentrated(
+                base.sqrt_price_x96, base.tick, base.liquidity, self._ticks
             )
         else:
-            self.quoter = V2Pool(base.reserve0, base.reserve1, self.fee_pips)
+            self.quoter = self._paired(base.reserve0, base.reserve1)
         self._ticks = {}
+
+    def _concentrated(
+        self, price: int, tick: int, liquidity: int, ticks: dict[int, tuple[int, int]]
+    ) -> ConcentratedPool:
+        if self.kind is PoolType.CONCENTRATED:
+            return V3Pool(price, tick, liquidity, self.fee_pips, self.tick_spacing, ticks)
+        pool = V4Pool(price, tick, liquidity, self.fee_pips, self.tick_spacing, ticks)
+        pool.set_swap_fees(*self._swap_fees)
+        return pool
+
+    def _paired(self, reserve0: int, reserve1: int) -> PairPool | PairView:
+        if self.kind is PoolType.SOLIDLY_STABLE:
+            decimals = (self.decimals0, self.decimals1)
+            return SolidlyStablePool(
+                reserve0, reserve1, decimals, self.fee_pips, fee_denominator=PIPS
+            ).pair(0, 1)
+        if self.venue in SOLIDLY_VENUES:
+            return SolidlyVolatilePool(
+                reserve0, reserve1, self.fee_pips, fee_denominator=PIPS
+            ).pair(0, 1)
+        return V2Pool(reserve0, reserve1, self.fee_pips)
 
     def _check_base(self, state: PoolState) -> None:
         if (state.token0, state.token1) != (self.token0, self.token1):
             raise ValueOutOfRange("the base names other tokens than the announcement")
-        if (state.pool_type == PoolType.CONCENTRATED) != self.concentrated:
+        if state.pool_type != self.kind and {state.pool_type, self.kind} != PAIR_KINDS:
             raise ValueOutOfRange(f"`pool_type` differs from the announcement: {state.pool_type}")
-        if state.fee_pips_0to1 != state.fee_pips_1to0 or not 0 <= state.fee_pips_0to1 < 10**6:
-            raise ValueOutOfRange("the fee must be one, and below 1000000 pips")
+        fees = (state.fee_pips_0to1, state.fee_pips_1to0)
+        if not 0 <= min(fees) <= max(fees) < PIPS:
+            raise ValueOutOfRange(f"a fee must be below 1000000 pips, was {max(fees)}")
+        if fees[0] != fees[1] and self.kind is not PoolType.CONCENTRATED_SINGLETON:
+            raise ValueOutOfRange("the fee must be one for both directions")
         _check_width("reserve0", state.reserve0, MAX_UINT112)
         _check_width("reserve1", state.reserve1, MAX_UINT112)
         _check_width("sqrt_price_x96", state.sqrt_price_x96, MAX_UINT160)
@@ -292,6 +337,15 @@ class Pool:
             -_first_tick(self.tick_spacing)
         ):
             raise ValueOutOfRange("the base knows a part of the ticks only")
+
+
+def reserves_of(quoter: PairPool | ConcentratedPool | PairView) -> tuple[int, int]:
+    """Return the reserves of a pair, zeros where the state is something else."""
+    if isinstance(quoter, PairPool):
+        return quoter.reserve0, quoter.reserve1
+    if isinstance(quoter, PairView) and isinstance(quoter.pool, SOLIDLY_POOLS):
+        return quoter.pool.reserve0, quoter.pool.reserve1
+    return 0, 0
 
 
 def _swap(quoter: ConcentratedPool, event: PoolSwap) -> None:

@@ -5,14 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from alphapulse.errors import InvalidData, Rejected
+from alphapulse.market.announced import kind_of, members_of
+from alphapulse.market.curved import CURVED_KINDS, PairOfCurved
 from alphapulse.market.freshness import Freshness
-from alphapulse.market.instruments import (
-    UNTRADEABLE_FLAGS,
-    Announcement,
-    Collision,
-    InstrumentRegistry,
-)
+from alphapulse.market.instruments import Announcement, Collision, InstrumentRegistry
 from alphapulse.market.pool import LogTlv, Pool, PoolKey, Position
+from alphapulse.market.refusal import refusal_of_pool
 from alphapulse.primitives.address import Address, Hash32
 from alphapulse.primitives.instrument_id import ASSET_POOL, ASSET_WILDCARD, InstrumentId
 from alphapulse.protocol.header import Domain
@@ -27,7 +25,9 @@ from alphapulse.protocol.market_data import (
     InvalidationReason,
     Liquidity,
     PoolBurn,
+    PoolLiquidity,
     PoolMint,
+    PoolParams,
     PoolState,
     PoolSwap,
     PoolSync,
@@ -43,11 +43,6 @@ __all__ = ["Head", "Market", "MarketStatistics", "PoolRow"]
 
 MAX_REMEMBERED_LOGS = 16_384  # identities; more than any overlap of a backfill with the live stream
 
-_KINDS = {
-    PoolType.CONSTANT_PRODUCT: PoolType.CONSTANT_PRODUCT,
-    PoolType.CONSTANT_PRODUCT_READ_ONLY: PoolType.CONSTANT_PRODUCT,
-    PoolType.CONCENTRATED: PoolType.CONCENTRATED,
-}
 _FAULTS = (InvalidationReason.AUDIT_MISMATCH, InvalidationReason.ID_COLLISION)
 
 _LOG_TLVS = (PoolSync, PoolSwap, Liquidity, PoolMint, PoolBurn)
@@ -55,7 +50,7 @@ _LIQUIDITY_PARTS = (PoolMint, PoolBurn)
 _BESIDE_STATE = (Trade, ChainEvent, TraceContext)  # most parts of most messages
 _PRECONFIRMED = int(ChainEventFlag.PRECONFIRMED)
 _REMOVED = int(ChainEventFlag.REMOVED)
-_BY_LEGS = 2
+NO_HOOKS = bytes(20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +209,8 @@ class Market:
             self._base(tlv, event)
         elif isinstance(tlv, PoolTick):
             self._tick(tlv, event)
+        elif isinstance(tlv, PoolParams | PoolLiquidity):
+            self._curved(tlv, event)
         elif isinstance(tlv, InstrumentMeta):
             self._announce(tlv)
         elif isinstance(tlv, StateInvalidation):
@@ -225,50 +222,54 @@ class Market:
             return
         if meta.kind == InstrumentKind.TOKEN:
             self._judge_pools(meta)
-        elif meta.kind == InstrumentKind.POOL and len(meta.leg) == _BY_LEGS:
-            kind = _kind_of(meta)
-            if kind is not None and len(meta.key) == 20:
+        elif meta.kind == InstrumentKind.POOL:
+            kind = kind_of(meta)
+            if kind is not None:
                 self._announce_pool(meta, kind)
 
     def _announce_pool(self, meta: InstrumentMeta, kind: PoolType) -> None:
-        key = PoolKey(meta.chain_id, Address(meta.key))
+        key = PoolKey(meta.chain_id, Address(meta.key[:20]))
         pool = self.pools.get(key)
         if pool is None:
-            pool = Pool(
-                key,
-                meta.instrument.venue,
-                kind,
-                tokens=(Address(meta.leg[0].address), Address(meta.leg[1].address)),
-                decimals=(meta.leg[0].decimals, meta.leg[1].decimals),
-                fee_pips=meta.fee_pips,
-                tick_spacing=meta.tick_spacing,
-            )
-            self.pools[key] = pool
-            self._by_place[key] = pool
+            made = members_of(key, meta, kind)
+            pool = made[0]
+            self.pools.update((member.key, member) for member in made)
+            self._by_place[key.chain_id, key.address] = pool
             self._by_id[meta.instrument] = pool
-            self.universe += 1
-        elif pool.fee_pips != meta.fee_pips:
+            self.universe += len(made)
+        elif pool.fee_pips != meta.fee_pips and kind not in CURVED_KINDS:
             pool.discard()
             pool.fee_pips = meta.fee_pips
             self._note(pool)
-        self._judge(pool, meta.flags)
+        self._judge(pool, meta)
 
     def _judge_pools(self, token: InstrumentMeta) -> None:
         for instrument, pool in self._by_id.items():
-            if token.key in (pool.token0, pool.token1):
-                meta = self.instruments.meta(instrument)
-                self._judge(pool, meta.flags if meta else 0)
+            if token.key in pool.all_tokens:
+                self._judge(pool, self.instruments.meta(instrument))
 
-    def _judge(self, pool: Pool, flags: int) -> None:
+    def _judge(self, pool: Pool, meta: InstrumentMeta | None) -> None:
         """Refuse a pool whose own flags or whose tokens' flags say that plain arithmetic does not describe it."""
-        for address in (pool.token0, pool.token1):
+        flags, hooks = (meta.flags, meta.hooks) if meta else (0, NO_HOOKS)
+        for address in pool.all_tokens:
             token = self.instruments.token(pool.key.chain_id, address)
             flags |= token.flags if token else 0
-        refused = bool(flags & UNTRADEABLE_FLAGS) or (pool.concentrated and pool.tick_spacing <= 0)
-        if refused != pool.track.is_refused:
-            pool.track.is_refused = refused
+        refusal = refusal_of_pool(pool, flags, hooks)
+        if refusal != pool.track.refusal:
+            pool.track.refusal = refusal
             pool.touch()
             self._note(pool)
+
+    def _curved(self, statement: PoolParams | PoolLiquidity, event: ChainEvent | None) -> None:
+        pool = self._pool_of(statement.venue, statement.pool, event)
+        if event is None or not isinstance(pool, PairOfCurved):
+            return
+        position, whole = _position(event), pool.whole
+        if pool.is_live and position < pool.position:
+            self._counts["covered"] += 1
+            return
+        self._guarded(pool, lambda: whole.take(statement, position))
+        self._pending[pool.key] = None
 
     def _base(self, state: PoolState, event: ChainEvent | None) -> None:
         pool = self._pool_of(state.venue, state.pool, event)
@@ -433,17 +434,13 @@ class Market:
 
     def _note(self, pool: Pool) -> None:
         self._changed[pool.key] = None
+        for sibling in pool.siblings:
+            sibling.touch()
+            self._changed[sibling.key] = None
 
 
 def _position(event: ChainEvent) -> Position:
     return (event.block, event.tx_index, event.log_index)
-
-
-def _kind_of(meta: InstrumentMeta) -> PoolType | None:
-    try:
-        return _KINDS.get(PoolType(meta.pool_type))
-    except ValueError:
-        return None
 
 
 def _row(pool: Pool) -> PoolRow:

@@ -6,7 +6,7 @@ from typing import Protocol
 from alphapulse.amm.kernel import ConcentratedPool
 from alphapulse.errors import Rejected
 from alphapulse.market.graph import PoolGraph
-from alphapulse.market.pool import Pool
+from alphapulse.market.pool import Pool, reserves_of
 from alphapulse.primitives.address import Address
 from alphapulse.primitives.units import E8, cut_toward_zero, div_ceil, div_floor
 
@@ -145,4 +145,4 @@ def _depth(pool: Pool, edge: int) -> int:
         if zero_for_one:
             return div_floor(quoter.liquidity * Q96, quoter.sqrt_price_x96)
         return div_floor(quoter.liquidity * quoter.sqrt_price_x96, Q96)
-    return quoter.reserve0 if zero_for_one else quoter.reserve1
+    return reserves_of(quoter)[0 if zero_for_one else 1]

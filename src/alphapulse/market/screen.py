@@ -9,8 +9,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from alphapulse.amm.kernel import ConcentratedPool, PoolQuoter
+from alphapulse.amm.kernel import ConcentratedPool, PairPool, PoolQuoter
 from alphapulse.amm.network_cycles import NEVER, CycleFinder
+from alphapulse.amm.pair_view import PairView
 from alphapulse.errors import Rejected
 from alphapulse.market.graph import Cycle, PoolGraph
 
@@ -22,6 +23,8 @@ TICKS_PER_LOG = 10_001.0  # 1 / log(1.0001), rounded up
 THIN_RATE = -40.0  # below it the rounding of a Q128 rate shows in its logarithm
 LOG_Q128 = 128 * math.log(2)
 Q96 = 2.0**96
+Q128 = 2.0**128
+BOTTOMLESS = 1e50  # a reserve beside which any amount of the wire is nothing
 
 Hop: TypeAlias = tuple[float, float, float]
 """Share of the input that is not fee, reserve of the token paid in, reserve of the other times that share."""
@@ -131,7 +134,9 @@ class CycleScreen:
         zero_for_one = not edge & 1
         if quoter is None:
             return rate, 0.0, 0.0
-        if not isinstance(quoter, ConcentratedPool):
+        if isinstance(quoter, PairView):
+            return self._straight(edge, quoter, zero_for_one)
+        if isinstance(quoter, PairPool):
             reserves = float(quoter.reserve0), float(quoter.reserve1)
         else:
             depth = float(self._deepest(edge >> 1, quoter, zero_for_one, reach))
@@ -143,6 +148,16 @@ class CycleScreen:
             self._hops[edge][reach] = hop
         else:
             self._flat[edge] = hop
+        return hop
+
+    def _straight(self, edge: int, quoter: PairView, zero_for_one: bool) -> Hop:
+        """Return a hop that pays the first rate for any amount: no smooth curve pays more."""
+        try:
+            slope = quoter.marginal_rate_x128(zero_for_one) / Q128 * (1.0 + BOUND_MARGIN)
+        except Rejected:
+            slope = 0.0
+        hop = 1.0, BOTTOMLESS, BOTTOMLESS * slope
+        self._flat[edge] = hop
         return hop
 
     def _deepest(self, index: int, quoter: ConcentratedPool, zero_for_one: bool, reach: int) -> int:
