@@ -10,7 +10,7 @@ from statistics import median
 import pytest
 
 from alphapulse.execution import gas_units
-from alphapulse.execution.gas import GasModel, Hop, gas_limit
+from alphapulse.execution.gas import GasModel, Hop, gas_limit, token_surcharge
 from alphapulse.primitives.address import hex_of
 from support.execution_chain import Desk, arbitrage_devnet, plan_on
 from support.gas_measurement import (
@@ -165,3 +165,4 @@ def test_a_pool_used_again_is_cheaper_by_what_the_model_says():
 def test_the_units_are_those_that_a_measurement_gives():
     units = asyncio.run(measured_units())
     assert units == {name: getattr(gas_units, name) for name in units}
+    assert token_surcharge(units["WRAPPED_TRANSFER"]) < 100  # both kinds of the devnet are plain

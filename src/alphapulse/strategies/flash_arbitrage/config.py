@@ -28,12 +28,13 @@ class BorrowableToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class FlashArbitrageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Settings of one strategy instance.
 
-    Units   tip_per_gas_wei in wei per gas; min_net_profit in wei of the native token; premium_bps of the loan;
-            `*_blocks` in blocks of the chain.
-            builder_share_bps of what is left after gas, tip and layer-1 fees; token_gas is what a token's transfers burn beyond a
-            plain token's, by token.
-    Range   tip_policy None offers tip_per_gas_wei; l1_fee_model None is a chain without layer-1 fees. A token in usd_tokens counts as one dollar. A path whose last `suppress_after_failures` executions or simulations failed
+    Units   tip_per_gas_wei in wei per gas; min_net_profit in wei of the native token; premium_bps of the loan; `*_blocks` in blocks
+            of the chain; builder_share_bps of what is left after gas, tip and layer-1 fees; token_gas is what the transfers of a
+            token burn beyond those of a plain one.
+    Range   A token in usd_tokens counts as one dollar. A path whose last `suppress_after_failures` executions or simulations failed
             rests for suppress_blocks. Pools of a plan without a result are free again busy_margin_blocks after it expired.
+            tip_policy None offers tip_per_gas_wei; l1_fee_model None is a chain without layer-1 fees. The builder's share is a cost
+            that is reckoned with: the contract pays no builder, whoever submits bundles does.
     Raises  Misconfigured when a value is outside its range.
     """
 
