@@ -7,10 +7,12 @@ cd "$(dirname "$0")/.."
 say() { printf 'peers: %s\n' "$*" >&2; }
 fresh() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; }
 
-# degenbot needs Python 3.12 or later; AlphaPulse itself does not, so another interpreter may have to be found.
+# degenbot needs Python 3.12 or later, its development version more than 3.12.1; AlphaPulse itself does not, so another
+# interpreter may have to be found. 3.13 comes first: all pinned parts have wheels for it.
 find_python() {
     local candidate
-    for candidate in python3 python3.14 python3.13 python3.12 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[2-9]*/bin/python; do
+    local pyenv=${PYENV_ROOT:-$HOME/.pyenv}/versions
+    for candidate in python3.13 "$pyenv"/3.13*/bin/python python3.14 python3.12 python3 "$pyenv"/3.1[2-9]*/bin/python; do
         if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then
             command -v "$candidate"
             return

@@ -108,9 +108,12 @@ def _greeted(worker: Worker, found: Party) -> bool:
 
 
 def interleaved(measures: Mapping[str, Measure], rounds: int) -> dict[str, float]:
-    """Return the median of each measure over rounds in which every one has its turn."""
+    """Return the median of each measure over rounds in which every one has its turn; a first round that counts for nobody warms up."""
     taken: dict[str, list[float]] = {name: [] for name in measures}
     order = list(measures)
+    if rounds > 1:
+        for name in order:
+            measures[name]()
     for number in range(rounds):
         for name in order if number % 2 == 0 else reversed(order):
             taken[name].append(measures[name]())
