@@ -18,6 +18,7 @@ WORDS = {
         "--json",
     ],
     "bench": ["--json"],
+    "keys": ["import", "create", "list"],
 }
 
 

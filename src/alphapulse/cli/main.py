@@ -18,6 +18,7 @@ VERBS = {
     "run": "a node from a configuration file; dry run unless --live",
     "replay": "an archive through the strategy again; prints the digest of its decisions",
     "devnet": "the local chain alone, with its market activity",
+    "keys": "create or import a keystore, list keystores",
     "bench": "every benchmark, as a table or as JSON",
 }
 EPILOGUE = "exit codes: 0 done, 1 failed, 2 usage or configuration, 3 refused by a safety check"

@@ -103,7 +103,7 @@ class EmbeddedNode:
         self._store = ExecutionStore(data_dir / "execution.sqlite")
         self.gate = Gate(self._store, chain_id, mode=Mode.DRY_RUN if wallet is None else Mode.LIVE)
         self._ledger = (
-            NonceLedger(self._store, chain_id, wallet.address, lock_directory=data_dir)
+            NonceLedger(self._store, chain_id, wallet.address, lock_directory=lock_directory())
             if wallet is not None
             else None
         )
@@ -374,6 +374,21 @@ class EmbeddedNode:
         if self._ledger is None:
             return False
         return not self._plans.empty() or is_waiting(self._ledger)
+
+
+def lock_directory() -> Path:
+    """Return where this user's nodes lock their keys: one place, whatever their data directories.
+
+    Raises  Misconfigured when it cannot be made.
+    """
+    directory = Path.home() / ".cache" / "alphapulse" / "locks"
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(
+            f"lock directory `{directory}` cannot be made ({error.strerror})"
+        ) from error
+    return directory
 
 
 @contextmanager
