@@ -22,6 +22,7 @@ class Outcome(StrEnum):
     SUPPRESSED = "suppressed"
     POOL_BUSY = "pool_busy"
     POOL_STALE = "pool_stale"
+    NOT_EXECUTABLE = "not_executable"
     STOPPED = "stopped"
 
 

@@ -8,6 +8,7 @@ from alphapulse.market.pool import PoolKey
 from alphapulse.market.pools import Market
 from alphapulse.market.screen import CycleScreen
 from alphapulse.primitives.address import Address
+from alphapulse.strategies.flash_arbitrage.executable import is_executable
 from alphapulse.strategies.flash_arbitrage.profitability import GasFloors
 
 __all__ = ["Candidate", "CycleSearch"]
@@ -21,7 +22,10 @@ class Candidate(NamedTuple):
 
 
 class CycleSearch:
-    """Finds candidates among the pools of one chain; work grows with the cycles through what changed."""
+    """Finds candidates among the pools of one chain; work grows with the cycles through what changed.
+
+    `graph` holds the pools that the contract can trade with, `priced` all that can tell a price.
+    """
 
     __slots__ = (
         "_borrowable",
@@ -32,6 +36,7 @@ class CycleSearch:
         "_universe",
         "gas_floors",
         "graph",
+        "priced",
         "screen",
     )
 
@@ -67,7 +72,11 @@ class CycleSearch:
             return
         self._universe = self._market.universe
         pools = [pool for key, pool in self._market.pools.items() if key.chain_id == self._chain_id]
-        self.graph = PoolGraph(pools, self._borrowable, max_hops=self._max_hops)
+        usable = [pool for pool in pools if is_executable(pool)]
+        self.graph = PoolGraph(usable, self._borrowable, max_hops=self._max_hops)
+        self.priced = self.graph
+        if len(usable) < len(pools):
+            self.priced = PoolGraph(pools, self._borrowable, max_hops=self._max_hops)
         self.gas_floors: GasFloors = {}
         self.screen = CycleScreen(self.graph, self._premium_bps)
         for number in range(len(self.graph.pools)):

@@ -28,6 +28,7 @@ from alphapulse.protocol.signals import StrategyId
 from alphapulse.protocol.system import Error, ErrorCode, Severity
 from alphapulse.strategies.flash_arbitrage.config import FlashArbitrageConfig
 from alphapulse.strategies.flash_arbitrage.emission import emit
+from alphapulse.strategies.flash_arbitrage.executable import is_executable
 from alphapulse.strategies.flash_arbitrage.in_flight import InFlight
 from alphapulse.strategies.flash_arbitrage.outcome import Funnel, FunnelStatistics, Outcome
 from alphapulse.strategies.flash_arbitrage.profitability import Assessor
@@ -168,7 +169,10 @@ class FlashArbitrage:
         self._dirty.update(dict.fromkeys(self._in_flight.on_block(head.block)))
         self._search.prepare()
         prices = Prices(
-            self._search.graph, self._config.wrapped_native, self._config.usd_tokens, self._decimals
+            self._search.priced,
+            self._config.wrapped_native,
+            self._config.usd_tokens,
+            self._decimals,
         )
         calibration = self._in_flight.calibration
         calibration.on_block(head.block, head.event_ns, now_ns)
@@ -219,6 +223,8 @@ class FlashArbitrage:
         if self._is_stopped:
             return Outcome.STOPPED
         pools = self._search.graph.pools
+        if not all(is_executable(pools[index]) for index in candidate.cycle.pools()):
+            return Outcome.NOT_EXECUTABLE
         if not all(pools[index].is_live for index in candidate.cycle.pools()):
             return Outcome.POOL_STALE
         path = self._path(candidate)
