@@ -333,6 +333,7 @@ class Pool:
         _check_width("liquidity", state.liquidity, MAX_UINT128)
         if not self.concentrated:
             return
+        _check_spacing(self.tick_spacing)
         if state.known_tick_lower > _first_tick(self.tick_spacing) or state.known_tick_upper < (
             -_first_tick(self.tick_spacing)
         ):
@@ -382,7 +383,13 @@ def _check_width(name: str, value: int, bound: int) -> None:
         raise ValueOutOfRange(f"`{name}` must be in 0 ... {bound}, was {value}")
 
 
+def _check_spacing(spacing: int) -> None:
+    if spacing <= 0:
+        raise ValueOutOfRange(f"`tick_spacing` must be positive, was {spacing}")
+
+
 def _check_boundary(tick: int, spacing: int) -> None:
+    _check_spacing(spacing)
     if not MIN_TICK <= tick <= MAX_TICK or tick % spacing:
         raise ValueOutOfRange(f"tick {tick} is not a boundary at spacing {spacing}")
 

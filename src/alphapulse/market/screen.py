@@ -44,6 +44,7 @@ class CycleScreen:
         "_finder",
         "_flat",
         "_graph",
+        "_has_parts",
         "_hops",
         "_log_cost",
         "_revisions",
@@ -57,6 +58,7 @@ class CycleScreen:
         self._hops: list[dict[int, Hop]] = [{} for _ in graph.sources]
         self._flat: list[Hop | None] = [None] * len(graph.sources)  # as deep at any reach
         self._finder = CycleFinder(graph.sources, graph.targets, len(graph.tokens))
+        self._has_parts = any(pool.key.part for pool in graph.pools)
         self._revisions = [-1] * len(graph.pools)
         self._ticks: list[tuple[int, TickMap] | None] = [None] * len(graph.pools)
 
@@ -86,7 +88,13 @@ class CycleScreen:
         return looked, [
             (graph.cycle(edges), math.ceil((total - least + SCREEN_MARGIN) * 1e15))
             for edges, total in found
+            if not (self._has_parts and self._is_repeated(edges))
         ]
+
+    def _is_repeated(self, edges: Sequence[int]) -> bool:
+        """Return whether a cycle meets one pool in two of its pairs: the first would move the second."""
+        places = {self._graph.pools[edge >> 1].key[:2] for edge in edges}
+        return len(places) < len(edges)
 
     def bounds(self, cycle: Cycle, gain: int, max_loans: Sequence[int]) -> list[int]:
         """Return, for each start of a cycle, a profit before gas that no loan up to its limit exceeds.
