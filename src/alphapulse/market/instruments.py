@@ -6,23 +6,15 @@ from enum import Enum, auto, unique
 
 from alphapulse.primitives.address import Address
 from alphapulse.primitives.instrument_id import InstrumentId
-from alphapulse.protocol.market_data import InstrumentFlag, InstrumentKind, InstrumentMeta
+from alphapulse.protocol.market_data import InstrumentKind, InstrumentMeta
 
 __all__ = [
-    "UNTRADEABLE_FLAGS",
     "Announcement",
     "Collision",
     "InstrumentRegistry",
     "Token",
 ]
 
-
-UNTRADEABLE_FLAGS = (
-    InstrumentFlag.HOOKS
-    | InstrumentFlag.FEE_ON_TRANSFER
-    | InstrumentFlag.REBASING
-    | InstrumentFlag.QUARANTINED
-)
 
 MAX_COLLISIONS = 256  # remembered for reporting; more than this many is one and the same attack
 
