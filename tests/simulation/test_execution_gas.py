@@ -36,6 +36,7 @@ def known_hops(run: Run) -> list[Hop]:
             kind,
             ticks_crossed=touched.ticks,
             words_crossed=touched.words,
+            known_ticks=touched.ticks,
             first_writes=touched.first,
             cleared=touched.cleared,
         )

@@ -71,27 +71,37 @@ MAX_BASE_FEE_BLOCKS = 64  # a bound over more blocks says nothing
 class Hop(msgspec.Struct, frozen=True):
     """What one hop of a path touches, as far as it is known before it runs.
 
-    Units   kind is the wire's pool type; ticks_crossed counts initialised ticks; words_crossed counts words of the tick bitmap beyond
-            the first; first_writes and cleared count the two growth slots of each crossed tick that hold nothing before, and nothing
-            afterwards; token_gas is what the transfers of the token out burn beyond those of a plain token.
-    Range   first_writes None: nobody knows what the slots hold. is_again: an earlier hop of the same transaction used the pool.
+    Units   kind is the wire's pool type; ticks_crossed counts initialised ticks, known_ticks those of them whose two growth slots are
+            known; first_writes and cleared count the slots of known ticks that hold nothing before, and nothing afterwards;
+            words_crossed counts words of the tick bitmap beyond the first; token_gas is what the transfers of the token out burn
+            beyond those of a plain token.
+    Range   is_again: an earlier hop of the same transaction used the pool.
+    Raises  ValueOutOfRange for a negative count, or for more known ticks or slots than there are.
     """
 
     kind: int
     ticks_crossed: int = 0
     words_crossed: int = 0
-    first_writes: int | None = None
+    known_ticks: int = 0
+    first_writes: int = 0
     cleared: int = 0
     is_again: bool = False
     token_gas: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("ticks_crossed", "words_crossed", "cleared", "token_gas"):
-            if getattr(self, name) < 0:
-                raise ValueOutOfRange(f"`{name}` must be at least 0, was {getattr(self, name)}")
-        if not 0 <= (self.first_writes or 0) <= SLOTS_PER_TICK * self.ticks_crossed:
+        least = min(
+            self.words_crossed,
+            self.known_ticks,
+            self.first_writes,
+            self.cleared,
+            self.token_gas,
+            self.ticks_crossed - self.known_ticks,
+            SLOTS_PER_TICK * self.known_ticks - self.first_writes,
+            SLOTS_PER_TICK * self.known_ticks - self.cleared,
+        )
+        if least < 0:
             raise ValueOutOfRange(
-                f"`first_writes` must be 0 to 2 for each of {self.ticks_crossed} ticks, was {self.first_writes}"
+                f"counts of a hop must be at least 0 and fit each other, were {self}"
             )
 
 
@@ -148,12 +158,8 @@ class GasModel(msgspec.Struct, frozen=True):
             known += (again if hop.is_again else step) + ticks * self.tick_crossed
             if ticks:
                 known += self.crossing
-            burnt += known
-            burnt += (
-                ticks * self.unknown_tick
-                if hop.first_writes is None
-                else hop.first_writes * FIRST_WRITE_GAS
-            )
+            burnt += known + hop.first_writes * FIRST_WRITE_GAS
+            burnt += (ticks - hop.known_ticks) * self.unknown_tick
             refund += self.step_refund + hop.cleared * CLEARED_REFUND
             most += known + SPARE_FIRST_WRITES * FIRST_WRITE_GAS
             most += SLOTS_PER_TICK * ticks * FIRST_WRITE_GAS

@@ -46,9 +46,12 @@ def test_the_estimate_adds_its_parts():
     hop = gas.Hop
     assert used(PLAIN, [hop(0), hop(1)]) == base + 20 + 300
     assert used(PLAIN, [hop(0, is_again=True), hop(1, is_again=True)]) == base + 7 + 80
-    assert used(PLAIN, [hop(1, 2, first_writes=0)]) == base + 300 + 50_000 + 2 * 4_000
-    assert used(PLAIN, [hop(1, 2, first_writes=3)]) == base + 300 + 58_000 + 3 * 17_100
+    assert used(PLAIN, [hop(1, 2, known_ticks=2)]) == base + 300 + 50_000 + 2 * 4_000
+    assert (
+        used(PLAIN, [hop(1, 2, known_ticks=2, first_writes=3)]) == base + 300 + 58_000 + 3 * 17_100
+    )
     assert used(PLAIN, [hop(1, 2)]) == base + 300 + 58_000 + 18_000_000
+    assert used(PLAIN, [hop(1, 3, known_ticks=2)]) == base + 300 + 62_000 + 9_000_000
     assert used(PLAIN, [hop(1, words_crossed=2)]) == base + 300 + 1_200_000
     assert used(PLAIN, [hop(0, token_gas=5)]) == base + 25
     assert used(PLAIN, [hop(0)], first_writes=2) == base + 20 + 2 * 17_100
@@ -65,7 +68,11 @@ def test_what_no_path_can_have_is_refused():
         {"cleared": -1},
         {"token_gas": -1},
         {"first_writes": -1},
-        {"ticks_crossed": 1, "first_writes": 3},
+        {"known_ticks": -1},
+        {"ticks_crossed": 1, "known_ticks": 2},
+        {"ticks_crossed": 1, "first_writes": 1},
+        {"ticks_crossed": 1, "known_ticks": 1, "first_writes": 3},
+        {"ticks_crossed": 1, "known_ticks": 1, "cleared": 3},
     ):
         with pytest.raises(ValueOutOfRange, match="must be"):
             gas.Hop(1, **wrong)
@@ -79,8 +86,13 @@ def test_a_fifth_at_most_comes_back():
     assert used(model, [gas.Hop(0)]) == 100_000 - 20_000
     model = gas.GasModel(79_000, 0, 0, 0, overhead_refund=20_001, step_refund=0, v2_refund=0)
     assert used(model, [gas.Hop(0)]) == 100_000 - 20_000
-    model = gas.GasModel(79_000, 0, 0, 0, overhead_refund=100, step_refund=20, v2_refund=3)
-    assert used(model, [gas.Hop(0), gas.Hop(1, cleared=1)]) == 100_000 - 100 - 40 - 3 - 4_800
+    model = gas.GasModel(
+        79_000, 0, 0, 0, crossing=0, overhead_refund=100, step_refund=20, v2_refund=3
+    )
+    assert (
+        used(model, [gas.Hop(0), gas.Hop(1, 1, known_ticks=1, cleared=1)])
+        == 100_000 - 100 - 40 - 3 - 4_800
+    )
 
 
 def test_the_most_is_never_below_the_estimate():
@@ -92,9 +104,11 @@ def test_the_most_is_never_below_the_estimate():
         hops = []
         for _ in range(draw.randrange(1, 5)):
             ticks = draw.randrange(4)
-            first = draw.choice((None, draw.randrange(2 * ticks + 1)))
+            known = draw.randrange(ticks + 1)
+            first = draw.randrange(2 * known + 1)
+            again = draw.random() < 0.2
             hops.append(
-                gas.Hop(1, ticks, draw.randrange(3), first, is_again=draw.random() < 0.2)
+                gas.Hop(1, ticks, draw.randrange(3), known, first, is_again=again)
                 if draw.random() < 0.5
                 else gas.Hop(0)
             )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from alphapulse.amm.kernel import PoolQuoter, optimise
+from alphapulse.amm.kernel import ConcentratedPool, PoolQuoter, optimise
 from alphapulse.errors import BelowMinProfit, InvariantError, LimitExceeded, Rejected
 from alphapulse.execution.gas import (
     CONCENTRATED,
@@ -24,6 +24,7 @@ from alphapulse.primitives.units import MAX_UINT128, div_ceil, div_floor
 from alphapulse.strategies.flash_arbitrage.confidence import Calibration, Forecast, rank_key
 from alphapulse.strategies.flash_arbitrage.config import FlashArbitrageConfig
 from alphapulse.strategies.flash_arbitrage.outcome import Outcome
+from alphapulse.strategies.flash_arbitrage.visited import VisitedTicks
 
 __all__ = ["Assessment", "Assessor", "GasFloors", "Way"]
 
@@ -127,6 +128,7 @@ class Assessor:
         "_prices",
         "_tips",
         "_token_gas",
+        "_visited",
         "least_net",
         "price_per_gas",
     )
@@ -139,6 +141,7 @@ class Assessor:
         head: Head,
         gas_floors: GasFloors,
         calibration: Calibration | None = None,
+        visited: VisitedTicks | None = None,
     ) -> None:
         self._config = config
         self._graph = graph
@@ -149,6 +152,7 @@ class Assessor:
         self._tips = config.tips
         self._token_gas = dict(config.token_gas)
         self._calibration = calibration or Calibration()
+        self._visited = visited or VisitedTicks()
         self._base_fee = base_fee_bound(head.base_fee_per_gas, 1, config.fee_rule)
         self.price_per_gas = self._base_fee + self._tips.least_per_gas
         self._gas_floors = gas_floors
@@ -220,7 +224,12 @@ class Assessor:
         if pool.kind.value != CONCENTRATED:
             return Hop(pool.kind.value, token_gas=token_gas)
         ticks = quoter.ticks_crossed(amount_in, zero_for_one)
-        words = 0
+        known = words = 0
+        if isinstance(quoter, ConcentratedPool):
+            if ticks:
+                known = self._visited.known(pool.key, quoter, amount_in, zero_for_one)
+            else:
+                self._visited.note(pool.key, quoter.tick)
         segment = quoter.segment(amount_in, zero_for_one)
         if segment is not None:
             before = quoter.marginal_rate_x128(zero_for_one)
@@ -228,7 +237,7 @@ class Assessor:
             after = div_floor((segment.gain * segment.base) << 128, width * width)
             if 0 < after < before:
                 words = words_between(before, after, pool.tick_spacing)
-        return Hop(CONCENTRATED, ticks, words, token_gas=token_gas)
+        return Hop(CONCENTRATED, ticks, words, min(known, ticks), token_gas=token_gas)
 
     def _cost(
         self,

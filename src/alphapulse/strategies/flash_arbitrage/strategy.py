@@ -34,6 +34,7 @@ from alphapulse.strategies.flash_arbitrage.outcome import Funnel, FunnelStatisti
 from alphapulse.strategies.flash_arbitrage.profitability import Assessor
 from alphapulse.strategies.flash_arbitrage.search import Candidate, CycleSearch
 from alphapulse.strategies.flash_arbitrage.selection import select
+from alphapulse.strategies.flash_arbitrage.visited import VisitedTicks
 
 __all__ = ["FlashArbitrage", "FlashArbitrageStatistics"]
 
@@ -71,6 +72,7 @@ class FlashArbitrage:
         "_is_stopped",
         "_market",
         "_search",
+        "_visited",
     )
 
     def __init__(self, config: FlashArbitrageConfig) -> None:
@@ -88,6 +90,7 @@ class FlashArbitrage:
             suppress_blocks=config.suppress_blocks,
             suppress_after_failures=config.suppress_after_failures,
         )
+        self._visited = VisitedTicks()
         self._funnel = Funnel()
         self._dirty: dict[PoolKey, None] = {}
         self._gas_waiting: dict[PoolKey, None] = {}
@@ -177,7 +180,13 @@ class FlashArbitrage:
         calibration = self._in_flight.calibration
         calibration.on_block(head.block, head.event_ns, now_ns)
         assessor = Assessor(
-            self._config, self._search.graph, prices, head, self._search.gas_floors, calibration
+            self._config,
+            self._search.graph,
+            prices,
+            head,
+            self._search.gas_floors,
+            calibration,
+            self._visited,
         )
         self._watch_gas(assessor.price_per_gas)
         changed = tuple(self._dirty)
