@@ -20,6 +20,8 @@ __all__ = ["MAX_HOPS", "MIN_HOPS", "NEVER", "CycleFinder", "Found"]
 MIN_HOPS = 2
 MAX_HOPS = 4
 NEVER = -inf
+# Cycles that one question may bring up; of more the ones with the largest sums are kept, and the rest is counted.
+CYCLES_MAX = 65_536
 # Sums of the same four numbers differ by their order, by less than this.
 ORDER_SLACK = 1e-12
 
@@ -32,9 +34,10 @@ Rates: TypeAlias = list[dict[int, float]]
 class CycleFinder:
     """The best rate between every two tokens that a pool joins, kept up to date edge by edge."""
 
-    __slots__ = ("_best", "_into", "_parallel", "_rates", "_sources", "_targets")
+    __slots__ = ("_best", "_into", "_parallel", "_rates", "_sources", "_targets", "dropped")
 
     def __init__(self, sources: Sequence[int], targets: Sequence[int], tokens: int) -> None:
+        self.dropped = 0
         self._sources = sources
         self._targets = targets
         self._rates = [NEVER] * len(sources)
@@ -65,12 +68,19 @@ class CycleFinder:
         return self._rates[edge]
 
     def through(
-        self, edges: Iterable[int], anchors: frozenset[int], *, least: float, max_hops: int
+        self,
+        edges: Iterable[int],
+        anchors: frozenset[int],
+        *,
+        least: float,
+        max_hops: int,
+        most: int = CYCLES_MAX,
     ) -> tuple[int, list[Found]]:
         """Return how many sums were made, and every cycle through one of the edges whose own sum is above `least`.
 
         Units   logarithms of rates.
-        Range   2 to 4 hops; a cycle holds at least one of the tokens `anchors`.
+        Range   2 to 4 hops; a cycle holds at least one of the tokens `anchors`; at most so many cycles as `most`, those with
+                the largest sums, and `dropped` grows by the others.
         Raises  ValueOutOfRange for other lengths.
         Source  MATH section 4. Each cycle comes once, in ascending order of its edges.
         """
@@ -99,12 +109,22 @@ class CycleFinder:
                     continue
                 legs = self._legs(walk)
                 if not whole.issuperset(legs):
-                    found += self._taken_apart(legs, group, moved, least)
+                    found += self._taken_apart(legs, group, moved, least, most)
                 elif pair[0] == min(walk):
                     # all of it moved, so the walk comes up from each of its tokens: once is enough
-                    found += self._taken_apart(legs, group, frozenset(), least)
+                    found += self._taken_apart(legs, group, frozenset(), least, most)
+                if len(found) > 2 * most:
+                    found = self._largest(found, most)
+        found = self._largest(found, most)
         found.sort()
         return looked, found
+
+    def _largest(self, found: list[Found], most: int) -> list[Found]:
+        """Return at most so many, those with the largest sums; equal ones by their edges."""
+        if len(found) <= most:
+            return found
+        self.dropped += len(found) - most
+        return sorted(found, key=_by_sum)[:most]
 
     def _legs(self, walk: tuple[int, ...]) -> list[tuple[int, int]]:
         """Return the pairs of tokens along a closed walk."""
@@ -154,6 +174,7 @@ class CycleFinder:
         group: list[int],
         moved: Set[int],
         least: float,
+        most: int,
     ) -> list[Found]:
         """Return the cycles of pools along a walk that begin with an edge of the group.
 
@@ -173,6 +194,7 @@ class CycleFinder:
                 and edge != path[0] ^ 1
                 and not (edge < path[0] and edge in moved)
             ]
+            paths = self._largest(paths, most)
         found = []
         for path, _ in paths:
             place = path.index(min(path))
@@ -183,3 +205,7 @@ class CycleFinder:
             if total > least:
                 found.append((written, total))
         return found
+
+
+def _by_sum(found: Found) -> tuple[float, tuple[int, ...]]:
+    return -found[1], found[0]

@@ -49,6 +49,7 @@ class PoolGraph:
         "_out",
         "anchors",
         "index",
+        "kinds",
         "max_hops",
         "pools",
         "sources",
@@ -79,6 +80,7 @@ class PoolGraph:
         for pool in self.pools:
             self._add(pool.token0, pool.token1)
             self._add(pool.token1, pool.token0)
+        self.kinds = [pool.kind.value for pool in self.pools]
         self.tokens: tuple[Address, ...] = tuple(sorted(self._out))
         numbers = {token: number for number, token in enumerate(self.tokens)}
         self.sources = [numbers[token] for token in self.token_in]

@@ -18,6 +18,8 @@ from alphapulse.market.graph import Cycle, PoolGraph
 __all__ = ["SCREEN_MARGIN", "CycleScreen"]
 
 SCREEN_MARGIN = 1e-12  # on the sum of logarithms; their own errors are below 1e-13
+# Cycles handed on of one block; of more the ones with the largest rates, which is where what pays lies.
+SURVIVORS_MAX = 8_192
 BOUND_MARGIN = 1e-13  # relative, on the square roots of the bound; rounding errors are below 1e-14
 TICKS_PER_LOG = 10_001.0  # 1 / log(1.0001), rounded up
 THIN_RATE = -40.0  # below it the rounding of a Q128 rate shows in its logarithm
@@ -83,7 +85,7 @@ class CycleScreen:
         least = self._log_cost - SCREEN_MARGIN
         edges = [edge for index in indices for edge in (2 * index, 2 * index + 1)]
         looked, found = self._finder.through(
-            edges, graph.anchors, least=least, max_hops=graph.max_hops
+            edges, graph.anchors, least=least, max_hops=graph.max_hops, most=SURVIVORS_MAX
         )
         return looked, [
             (graph.cycle(edges), math.ceil((total - least + SCREEN_MARGIN) * 1e15))
@@ -95,6 +97,11 @@ class CycleScreen:
         """Return whether a cycle meets one pool in two of its pairs: the first would move the second."""
         places = {self._graph.pools[edge >> 1].key[:2] for edge in edges}
         return len(places) < len(edges)
+
+    @property
+    def dropped(self) -> int:
+        """How many cycles passed and were not handed on, because too many did."""
+        return self._finder.dropped
 
     def bounds(self, cycle: Cycle, gain: int, max_loans: Sequence[int]) -> list[int]:
         """Return, for each start of a cycle, a profit before gas that no loan up to its limit exceeds.

@@ -19,7 +19,7 @@ from alphapulse.execution.transaction_builder import flash_arbitrage_calldata
 from alphapulse.market.graph import Cycle, PoolGraph
 from alphapulse.market.pools import Head
 from alphapulse.market.prices import Prices, Rate
-from alphapulse.primitives.address import Address
+from alphapulse.primitives.address import ZERO_ADDRESS, Address
 from alphapulse.primitives.units import MAX_UINT128, div_ceil, div_floor
 from alphapulse.strategies.flash_arbitrage.confidence import Calibration, Forecast, rank_key
 from alphapulse.strategies.flash_arbitrage.config import FlashArbitrageConfig
@@ -29,7 +29,6 @@ from alphapulse.strategies.flash_arbitrage.visited import VisitedTicks
 __all__ = ["Assessment", "Assessor", "GasFloors", "Way"]
 
 LIMIT_REACHED_SHIFT = 10  # a loan within a thousandth of its limit is held back by it
-MAX_GAS_FLOORS = 50_000  # cycles; beyond it all are worked out again
 BPS = 10_000
 UNEVEN = bytes(range(0x81, 0xA1))
 """Bytes for a number that is not known yet: none is zero and none repeats, so that gas and compression count them in full."""
@@ -37,15 +36,8 @@ MAX_INT64 = 2**63 - 1
 MAX_INT128 = 2**127 - 1
 
 
-class CycleFacts(NamedTuple):
-    """What never changes of a cycle: its kind, and start, token and least gas of each walk."""
-
-    path_kind: tuple[int, ...]
-    starts: tuple[tuple[int, Address, int], ...]
-
-
-GasFloors: TypeAlias = dict[tuple[int, ...], CycleFacts]
-"""Facts by the edges of cycles, kept as long as the graph whose edges name them."""
+GasFloors: TypeAlias = dict[tuple[int, ...], int]
+"""The least gas of a walk by the kinds of its pools."""
 
 
 class Way(NamedTuple):
@@ -159,30 +151,25 @@ class Assessor:
 
     def ways(self, cycle: Cycle) -> list[Way]:
         """Return the walks of a cycle, one for each start, with what is known before sizing."""
-        facts = self._gas_floors.get(cycle.edges) or self._facts(cycle)
-        confidence = self._calibration.bound(facts.path_kind)
-        loans, price, native_per = self._max_loans, self.price_per_gas, self._prices.native_per
-        return [
-            Way(start, loans[token], native_per(token), gas * price, confidence)
-            for start, token, gas in facts.starts
-        ]
+        path_kind = self._path_kind(cycle.edges)
+        gas = self._gas_floors.get(path_kind)
+        if gas is None:
+            gas = self._gas_floors[path_kind] = self._gas_floor(path_kind)
+        confidence = self._calibration.bound(path_kind)
+        cost, edges, token_in = gas * self.price_per_gas, cycle.edges, self._graph.token_in
+        loans, native_per = self._max_loans, self._prices.native_per
+        found = []
+        for start in cycle.starts:
+            token = token_in[edges[start]]
+            found.append(Way(start, loans[token], native_per(token), cost, confidence))
+        return found
 
-    def _facts(self, cycle: Cycle) -> CycleFacts:
-        """Return what never changes of a cycle, and keep it."""
-        if len(self._gas_floors) >= MAX_GAS_FLOORS:
-            self._gas_floors.clear()
-        starts = tuple(
-            (start, self._graph.token_in[cycle.edges[start]], self._gas_floor(cycle, start))
-            for start in cycle.starts
-        )
-        facts = CycleFacts(self._path_kind(cycle.edges), starts)
-        self._gas_floors[cycle.edges] = facts
-        return facts
-
-    def _gas_floor(self, cycle: Cycle, start: int) -> int:
-        """Return the gas of a walk with the cheapest numbers in its calldata and no tick crossed."""
-        edges = cycle.rotation(start)
-        return self._config.gas_model.estimate(self._kinds(edges), 0, self._calldata(edges, 1, 1))
+    def _gas_floor(self, path_kind: tuple[int, ...]) -> int:
+        """Return the gas that no walk over such pools undercuts: no tick crossed, and calldata of zeroes where it can be."""
+        nowhere = [ZERO_ADDRESS] * len(path_kind)
+        loans = [1] + [0] * (len(path_kind) - 1)
+        calldata = flash_arbitrage_calldata(nowhere, loans, 1, ZERO_ADDRESS, ZERO_ADDRESS)
+        return self._config.gas_model.estimate(path_kind, 0, calldata)
 
     def assess(self, cycle: Cycle, start: int) -> Assessment | Outcome:
         """Return the best walk of a cycle from one offset, or why it is not worth one."""
@@ -344,7 +331,8 @@ class Assessor:
         )
 
     def _kinds(self, edges: tuple[int, ...]) -> list[int]:
-        return [self._graph.pools[edge >> 1].kind.value for edge in edges]
+        kinds = self._graph.kinds
+        return [kinds[edge >> 1] for edge in edges]
 
     def _path_kind(self, edges: tuple[int, ...]) -> tuple[int, ...]:
         """Return what results are counted by: the kinds of the pools, wherever the walk starts."""
