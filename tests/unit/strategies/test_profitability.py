@@ -5,7 +5,10 @@ from random import Random
 
 import pytest
 
-from alphapulse.errors import Misconfigured
+from alphapulse.amm.kernel import V3Pool
+from alphapulse.amm.uniswap_v3.pool import limit_of, swap
+from alphapulse.amm.uniswap_v3.tick_math import sqrt_ratio_at_tick
+from alphapulse.errors import Misconfigured, Rejected
 from alphapulse.execution.gas import FeeRule, GasModel, base_fee_bound
 from alphapulse.execution.l1_fee import ArbitrumFee, L1Prices, OpStackFee, OpStackFork, stand_in
 from alphapulse.execution.tip import FixedTip, ShareTip
@@ -13,7 +16,7 @@ from alphapulse.market.pools import Market
 from alphapulse.market.prices import Prices
 from alphapulse.strategies.flash_arbitrage.confidence import rank_key
 from alphapulse.strategies.flash_arbitrage.outcome import Outcome
-from alphapulse.strategies.flash_arbitrage.profitability import Assessment, Assessor
+from alphapulse.strategies.flash_arbitrage.profitability import Assessment, Assessor, words_passed
 from alphapulse.strategies.flash_arbitrage.search import CycleSearch
 from support.flash import config_for
 from support.random_universe import make
@@ -140,6 +143,48 @@ def test_the_data_fee_is_that_of_the_transaction_to_come():
             for data in (bytes(32 * (9 + 2 * len(one.edges))), Random(1).randbytes(700))
         ]
         assert sizes[0] < paid < sizes[1]
+
+
+def test_a_layer_1_price_that_nobody_told_is_not_free():
+    answers = [answer for _, answer in Desk(l1_fee_model=OP).assess()]
+    assert Outcome.NO_PRICE in answers
+    assert not any(isinstance(answer, Assessment) for answer in answers)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_words_passed_are_those_of_the_swap_loop(seed):
+    """Oracle: the step loop. Whole words only: the first is entered anywhere and the last left anywhere."""
+    print(f"seed {seed}")
+    draw = Random(seed)
+    far = 0
+    for _ in range(150):
+        spacing = draw.choice((10, 60))
+        ticks: dict[int, tuple[int, int]] = {
+            -880_200: (10**12, 10**12),
+            880_200: (10**12, -(10**12)),
+        }
+        for _ in range(draw.randrange(4)):
+            low = draw.randrange(-3_000, 2_000) * spacing
+            high = low + draw.randrange(1, 1_000) * spacing
+            more = draw.randrange(1, 10**18)
+            for tick, net in ((low, more), (high, -more)):
+                gross, old = ticks.get(tick, (0, 0))
+                ticks[tick] = (gross + more, old + net)
+        start = draw.randrange(-20_000, 20_000)
+        liquidity = sum(net for tick, (_, net) in ticks.items() if tick <= start)
+        pool = V3Pool(sqrt_ratio_at_tick(start), start, liquidity, 3_000, spacing, ticks)
+        zero_for_one = draw.random() < 0.5
+        amount = draw.randrange(1, 10 ** draw.randrange(8, 21))
+        try:
+            pool.amount_out(amount, zero_for_one)
+        except Rejected:
+            continue
+        after = swap(pool.state(), zero_for_one, amount, limit_of(zero_for_one=zero_for_one)).tick
+        truth = abs((after // spacing >> 8) - (start // spacing >> 8))
+        words = words_passed(pool, amount, zero_for_one, spacing)
+        assert truth - 2 <= words <= truth + 1
+        far += truth > 3
+    assert far >= 10
 
 
 def test_gas_for_layer_1_is_in_the_gas_and_in_its_limit():

@@ -26,7 +26,7 @@ from alphapulse.strategies.flash_arbitrage.config import FlashArbitrageConfig
 from alphapulse.strategies.flash_arbitrage.outcome import Outcome
 from alphapulse.strategies.flash_arbitrage.visited import VisitedTicks
 
-__all__ = ["Assessment", "Assessor", "GasFloors", "Way"]
+__all__ = ["Assessment", "Assessor", "GasFloors", "Way", "words_passed"]
 
 LIMIT_REACHED_SHIFT = 10  # a loan within a thousandth of its limit is held back by it
 BPS = 10_000
@@ -101,6 +101,23 @@ class Assessment:
     def amount_in(self) -> int:
         """The loan."""
         return self.amounts[0]
+
+
+def words_passed(quoter: PoolQuoter, amount_in: int, zero_for_one: bool, tick_spacing: int) -> int:
+    """Return how many whole words of its tick bitmap a concentrated pool looks through for an input, by the fall of its rate.
+
+    Units   smallest units; ticks.
+    Range   as words_between; 0 for a pool that knows no stretches of constant liquidity.
+    Raises  as the quoter.
+    Source  the rate at the input's end is the slope of its stretch there.
+    """
+    segment = quoter.segment(amount_in, zero_for_one)
+    if segment is None:
+        return 0
+    before = quoter.marginal_rate_x128(zero_for_one)
+    width = segment.slope * (amount_in - segment.start_in) + segment.base
+    after = div_floor((segment.gain * segment.base) << 128, width * width)
+    return words_between(before, after, tick_spacing) if 0 < after < before else 0
 
 
 class Assessor:
@@ -211,19 +228,13 @@ class Assessor:
         if pool.kind.value != CONCENTRATED:
             return Hop(pool.kind.value, token_gas=token_gas)
         ticks = quoter.ticks_crossed(amount_in, zero_for_one)
-        known = words = 0
+        known = 0
         if isinstance(quoter, ConcentratedPool):
             if ticks:
                 known = self._visited.known(pool.key, quoter, amount_in, zero_for_one)
             else:
                 self._visited.note(pool.key, quoter.tick)
-        segment = quoter.segment(amount_in, zero_for_one)
-        if segment is not None:
-            before = quoter.marginal_rate_x128(zero_for_one)
-            width = segment.slope * (amount_in - segment.start_in) + segment.base
-            after = div_floor((segment.gain * segment.base) << 128, width * width)
-            if 0 < after < before:
-                words = words_between(before, after, pool.tick_spacing)
+        words = words_passed(quoter, amount_in, zero_for_one, pool.tick_spacing)
         return Hop(CONCENTRATED, ticks, words, min(known, ticks), token_gas=token_gas)
 
     def _cost(
@@ -238,7 +249,7 @@ class Assessor:
         native = self._prices.native_per(token)
         gross = amounts[-1] - amounts[0]
         repaid = gross - flash_fee
-        if native is None:
+        if native is None or self._is_layer_1_price_missing():
             return Outcome.NO_PRICE
         if repaid <= 0:
             return Outcome.NO_PROFIT
@@ -311,6 +322,10 @@ class Assessor:
             builder_payment=native.inverse_ceil(payment),
         )
         return _Bill(used, gas_limit(gas.most + extra.gas), tip, fees + payment, net)
+
+    def _is_layer_1_price_missing(self) -> bool:
+        """Return whether the chain takes a layer-1 fee and the block told no price for it: nothing is not free."""
+        return self._config.l1_fee_model is not None and self._head.l1_base_fee == 0
 
     def _l1_cost(self, calldata: bytes, gas_used: int, limit: int) -> L1Cost:
         model = self._config.l1_fee_model
