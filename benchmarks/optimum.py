@@ -27,8 +27,8 @@ from peers.report import (
 KINDS = {"V2-V2": (2, 2), "V2-V3": (2, 3), "V3-V3": (3, 3)}
 GOALS = {"V2-V2": 70.0, "V2-V3": 70.0, "V3-V3": 50.0}
 NATIVE_GOAL = 500.0
-TIMED = 20  # cases of one kind that a round times
-COMPARED = {"V2-V2": 2_000, "V2-V3": 500, "V3-V3": 400}
+TIMED = 100  # cases of one kind that a round times
+COMPARED = {"V2-V2": 5_000, "V2-V3": 2_500, "V3-V3": 2_500}
 PATHS = 1_000
 PATH_GOAL_US = 0.3
 SEED = 7
