@@ -16,7 +16,14 @@ from alphapulse.devnet.layout import POOLS, TRADERS, V3_TICK_SPACING
 from alphapulse.devnet.manifest import PoolEntry
 from alphapulse.evm import abi
 from alphapulse.execution import gas_units
-from alphapulse.execution.gas import FIRST_WRITE_GAS, TRANSACTION_GAS, calldata_tokens
+from alphapulse.execution.gas import (
+    FIRST_WRITE_GAS,
+    TRANSACTION_GAS,
+    GasModel,
+    Hop,
+    calldata_tokens,
+    gas_limit,
+)
 from alphapulse.execution.plan import Plan
 from alphapulse.primitives.address import hex_of
 from alphapulse.primitives.units import div_floor
@@ -37,7 +44,6 @@ __all__ = [
 ]
 
 TRACE_GAS = 6_000_000
-SEND_GAS = 5_000_000
 FIRST_WRITE = 20_000  # the write of a slot that held nothing, read before or not
 PRICES = {"WETH": (3_000, 18), "USDC": (1, 6), "DAI": (1, 18), "WBTC": (60_000, 8)}
 MAX_TURNS = 1_000
@@ -117,7 +123,7 @@ async def send(chain: Chain, plan: Plan) -> int:
         "from": hex_of(plan.sender),
         "to": hex_of(plan.contract),
         "data": hex_of(plan.calldata),
-        "gas": hex(SEND_GAS),
+        "gas": hex(plan.gas_limit),
     }
     sent = await request(str, "eth_sendTransaction", call)
     await chain.mine()
@@ -290,7 +296,9 @@ class Run(msgspec.Struct, frozen=True):
 async def random_runs(
     chain: Chain, draw: random.Random, count: int, *, most_ticks: int = 6
 ) -> list[Run]:
-    """Execute so many random plans, each a block after its difference was opened; none crosses more ticks."""
+    """Execute so many random plans with the limit that the model gives them, each a block after its difference was opened; none crosses
+    more ticks.
+    """
     lens = Lens(chain)
     pools = {pool.address: pool for pool in chain.manifest.pools}
     runs: list[Run] = []
@@ -315,6 +323,9 @@ async def random_runs(
         ]
         if sum(one.ticks for one in touched) > most_ticks:
             continue
+        hops = [Hop(kind, one.ticks) for kind, one in zip(kinds, touched, strict=True)]
+        limit = gas_limit(GasModel().path(hops, plan.calldata).most)
+        plan = msgspec.structs.replace(plan, gas_limit=limit)
         assert await send(chain, plan) == measured.used
         runs.append(Run(plan, kinds, tuple(touched), measured))
     await request(bool, "evm_revert", snapshot)
