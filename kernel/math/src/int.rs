@@ -9,15 +9,25 @@ use smallvec::{smallvec, SmallVec};
 use crate::full_math::{narrow, U256, U512};
 
 /// Limbs held without an allocation: enough for cycles of two pairs.
-const INLINE_LIMBS: usize = 20;
+const INLINE_LIMBS: usize = 16;
+
+/// Binary digits of a root that machine words give.
+const START_DIGITS: usize = 62;
 
 type Limbs = SmallVec<[u64; INLINE_LIMBS]>;
 
 /// Sign and magnitude; the magnitude has no leading zero limb, and zero is not negative.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Int {
     negative: bool,
     limbs: Limbs,
+}
+
+impl Clone for Int {
+    #[inline]
+    fn clone(&self) -> Self {
+        Self { negative: self.negative, limbs: Limbs::from_slice(&self.limbs) }
+    }
 }
 
 impl Int {
@@ -64,14 +74,14 @@ impl Int {
 
     /// (quotient toward minus infinity, whether there is a remainder). Range: divisor not zero.
     fn divided(&self, divisor: &Self) -> (Self, bool) {
-        let mut quotient = self.limbs.clone();
-        let mut rest = divisor.limbs.clone();
+        let mut quotient = Limbs::from_slice(&self.limbs);
+        let mut rest = Limbs::from_slice(&divisor.limbs);
         algorithms::div(&mut quotient, &mut rest);
         let inexact = rest.iter().any(|&limb| limb != 0);
         let is_below_zero = self.negative != divisor.negative;
         let mut floor = trimmed(quotient, is_below_zero);
         if inexact && is_below_zero {
-            floor = &floor - &Self::from(1);
+            floor = &floor - &Self::from(1u64);
         }
         (floor, inexact)
     }
@@ -85,56 +95,83 @@ impl Int {
     pub fn div_up(&self, divisor: &Self) -> Self {
         let (floor, inexact) = self.divided(divisor);
         if inexact {
-            &floor + &Self::from(1)
+            &floor + &Self::from(1u64)
         } else {
             floor
         }
     }
 
+    /// The product with a machine word.
+    pub fn times(&self, factor: u64) -> Self {
+        let mut limbs = Limbs::from_slice(&self.limbs);
+        let carry = algorithms::mul_nx1(&mut limbs, factor);
+        if carry != 0 {
+            limbs.push(carry);
+        }
+        trimmed(limbs, self.negative)
+    }
+
     pub fn shl(&self, bits: usize) -> Self {
-        if self.is_zero() {
-            return Self::zero();
-        }
         let (words, rest) = (bits / 64, bits % 64);
-        let mut limbs: Limbs = smallvec![0; words];
+        let mut limbs: Limbs = smallvec![0; self.limbs.len() + words + 1];
         let mut carry = 0;
-        for &limb in &self.limbs {
-            limbs.push(limb << rest | carry);
-            carry = if rest == 0 { 0 } else { limb >> (64 - rest) };
+        for (limb, &part) in limbs[words..].iter_mut().zip(&self.limbs) {
+            *limb = part << rest | carry;
+            carry = if rest == 0 { 0 } else { part >> (64 - rest) };
         }
-        limbs.push(carry);
+        limbs[self.limbs.len() + words] = carry;
         trimmed(limbs, self.negative)
     }
 
     /// The magnitude shifted down. Range: not negative.
     pub fn shr(&self, bits: usize) -> Self {
         let (words, rest) = (bits / 64, bits % 64);
-        let kept = self.limbs.get(words..).unwrap_or(&[]);
-        let mut limbs = Limbs::with_capacity(kept.len());
-        for (place, &limb) in kept.iter().enumerate() {
-            let above = kept.get(place + 1).copied().unwrap_or(0);
-            limbs.push(if rest == 0 { limb } else { limb >> rest | above << (64 - rest) });
+        let Some(kept) = self.limbs.get(words..) else {
+            return Self::zero();
+        };
+        let mut limbs = Limbs::from_slice(kept);
+        if rest != 0 {
+            let mut carry = 0;
+            for limb in limbs.iter_mut().rev() {
+                let below = *limb << (64 - rest);
+                *limb = *limb >> rest | carry;
+                carry = below;
+            }
         }
         trimmed(limbs, self.negative)
     }
 
     /// The integer square root. Range: not negative.
+    ///
+    /// The root of the leading bits is exact or one off; each round doubles its digits by one quotient.
     pub fn isqrt(&self) -> Self {
-        if self.limbs.len() <= 1 {
-            return Self::from(self.limbs.first().map_or(0, |limb| limb.isqrt()));
+        let half = match self.bit_len() {
+            0 => return Self::zero(),
+            bits => (bits - 1) / 2,
+        };
+        let mut round = 0;
+        while half >> round > START_DIGITS {
+            round += 1;
         }
-        // The root of the top 62 to 64 bits, rounded up and shifted back, is never below the root.
-        let shift = (self.bit_len() - 63) & !1;
-        let top = self.shr(shift).limbs.first().copied().unwrap_or(0);
-        let mut guess = Self::from(top.isqrt() + 1).shl(shift / 2);
-        // Newton from above falls until it stands on the root; the digits double each time.
-        loop {
-            let next = (&guess + &self.div_floor(&guess)).shr(1);
-            if next >= guess {
-                return guess;
-            }
-            guess = next;
+        let mut digits = half >> round;
+        let top = self.shr(2 * (half - digits)).low128();
+        let mut root = Self::from(top.isqrt() as u64);
+        while round > 0 {
+            round -= 1;
+            let before = digits;
+            digits = half >> round;
+            let quotient = self.shr(2 * half - before - digits + 1).div_floor(&root);
+            root = &root.shl(digits - before - 1) + &quotient;
         }
+        if &root * &root > *self {
+            root = &root - &Self::from(1u64);
+        }
+        root
+    }
+
+    fn low128(&self) -> u128 {
+        let limb = |place| u128::from(self.limbs.get(place).copied().unwrap_or(0));
+        limb(0) | limb(1) << 64
     }
 
     fn magnitude_cmp(&self, other: &Self) -> Ordering {
@@ -151,7 +188,7 @@ impl Int {
             } else {
                 (&other.limbs, &self.limbs)
             };
-            let mut limbs = long.clone();
+            let mut limbs = Limbs::from_slice(long);
             let mut carry = false;
             for (place, limb) in limbs.iter_mut().enumerate() {
                 match short.get(place) {
@@ -170,7 +207,7 @@ impl Int {
             Ordering::Greater => (&self.limbs, &other.limbs, self.negative),
             Ordering::Less => (&other.limbs, &self.limbs, other_negative),
         };
-        let mut limbs = large.clone();
+        let mut limbs = Limbs::from_slice(large);
         let mut borrow = false;
         for (place, limb) in limbs.iter_mut().enumerate() {
             match less.get(place) {
@@ -197,7 +234,7 @@ fn algorithms_sub(a: u64, b: u64, borrow: bool) -> (u64, bool) {
     (rest, first | second)
 }
 
-#[inline]
+#[inline(always)]
 fn trimmed(mut limbs: Limbs, negative: bool) -> Int {
     while limbs.last() == Some(&0) {
         limbs.pop();
@@ -209,6 +246,12 @@ fn trimmed(mut limbs: Limbs, negative: bool) -> Int {
 impl From<u64> for Int {
     fn from(value: u64) -> Self {
         trimmed(smallvec![value], false)
+    }
+}
+
+impl From<u128> for Int {
+    fn from(value: u128) -> Self {
+        trimmed(smallvec![value as u64, (value >> 64) as u64], false)
     }
 }
 

@@ -14,7 +14,7 @@ const NEIGHBOURS_MAX: usize = 4;
 
 /// Amounts along a cycle; five hold a cycle of four hops.
 pub type Amounts = SmallVec<[U256; 5]>;
-type Segments = SmallVec<[Segment; 4]>;
+type Segments = Vec<Segment>;
 
 /// The best input on the real line, the amounts after each hop, and what no input can exceed.
 pub struct Optimum {
@@ -40,18 +40,18 @@ struct Piece {
 
 /// The cycle's first marginal rate over the loan's factor, rounded up.
 pub fn excess_x128(hops: &[Hop<'_>], premium_bps: u64) -> Answer<Int> {
-    let one = Int::from(1);
+    let one = Int::from(1u64);
     let mut rate = one.shl(128);
     for (pool, zero_for_one) in hops {
         let hop = &Int::from(pool.marginal_rate_x128(*zero_for_one)?) + &one;
         rate = &(&rate * &hop).shr(128) + &one;
     }
-    Ok((&rate * &Int::from(BPS)).div_up(&cost_of(premium_bps)))
+    Ok(rate.times(BPS).div_up(&cost_of(premium_bps)))
 }
 
 /// For each hop an input that no optimum exceeds.
 pub fn caps_of(hops: &[Hop<'_>], excess: &Int) -> Answer<Amounts> {
-    let root = (&excess.isqrt() + &Int::from(1)).saturated();
+    let root = (&excess.isqrt() + &Int::from(1u64)).saturated();
     hops.iter().map(|(pool, zero_for_one)| pool.input_to_fall(root, *zero_for_one)).collect()
 }
 
@@ -62,7 +62,7 @@ pub fn locate(
     premium_bps: u64,
     max_amount_in: U256,
 ) -> Answer<Option<Optimum>> {
-    let one = Int::from(1);
+    let one = Int::from(1u64);
     let mut low = Int::zero();
     let mut high = Int::from(max_amount_in.min(caps[0]));
     if high < one {
@@ -115,13 +115,13 @@ pub fn locate(
 }
 
 fn cost_of(premium_bps: u64) -> Int {
-    &Int::from(BPS) + &Int::from(premium_bps)
+    Int::from(u128::from(BPS) + u128::from(premium_bps))
 }
 
 /// The piece at this input, or at the largest input whose hops stay within their caps.
 fn piece_at(hops: &[Hop<'_>], caps: &[U256], mut guess: U256) -> Answer<(U256, Piece)> {
     let mut amount = guess;
-    let mut segments = Segments::new();
+    let mut segments = Segments::with_capacity(hops.len());
     for (index, (pool, zero_for_one)) in hops.iter().enumerate() {
         if amount > caps[index] {
             amount = caps[index];
@@ -139,7 +139,7 @@ fn piece_at(hops: &[Hop<'_>], caps: &[U256], mut guess: U256) -> Answer<(U256, P
 /// The input that fills hop `index` to its cap, and the segments before that hop.
 fn pull_back(hops: &[Hop<'_>], caps: &[U256], index: usize) -> Answer<(U256, Segments)> {
     let mut amount = caps[index];
-    let mut segments = Segments::new();
+    let mut segments = Segments::with_capacity(hops.len());
     for (pool, zero_for_one) in hops[..index].iter().rev() {
         amount = pool.least_amount_in(amount, *zero_for_one)?;
         segments.push(pool.segment(amount, *zero_for_one)?);
@@ -192,10 +192,10 @@ fn compose(segments: Segments) -> Piece {
         });
     }
     let whole = whole.unwrap_or_else(|| Map {
-        p: Int::from(1),
+        p: Int::from(1u64),
         q: Int::zero(),
         r: Int::zero(),
-        s: Int::from(1),
+        s: Int::from(1u64),
     });
     Piece { whole, segments, start, end }
 }
@@ -209,16 +209,16 @@ fn best_of(whole: &Map, premium_bps: u64) -> Answer<Int> {
     if whole.r.is_zero() {
         return Err(invariant("a cycle's map must bend"));
     }
-    let steep = (&determinant(whole) * &Int::from(BPS)).div_floor(&cost_of(premium_bps)).isqrt();
+    let steep = determinant(whole).times(BPS).div_floor(&cost_of(premium_bps)).isqrt();
     Ok((&steep - &whole.s).div_floor(&whole.r))
 }
 
 /// The optimum inside a piece; its bound is the map's own maximum, rounded up by half.
 fn optimum(piece: &Piece, amount_in: U256, premium_bps: u64) -> Answer<Option<Optimum>> {
     let whole = &piece.whole;
-    let (bps, cost) = (Int::from(BPS), cost_of(premium_bps));
-    let root = (&(&cost * &bps) * &determinant(whole)).isqrt();
-    let sum = &(&whole.p * &bps) + &(&cost * &whole.s);
+    let cost = cost_of(premium_bps);
+    let root = (&cost * &determinant(whole)).times(BPS).isqrt();
+    let sum = &whole.p.times(BPS) + &(&cost * &whole.s);
     let twice = (&sum - &root.shl(1)).shl(1);
     Ok(bounded(piece, amount_in, &twice, &whole.r, premium_bps))
 }
@@ -231,7 +231,7 @@ fn stop(piece: &Piece, amount_in: U256, premium_bps: u64) -> Answer<Option<Optim
     if under.is_zero() {
         return Err(invariant("a cycle's map must have a value where it ends"));
     }
-    let earned = &(&(&whole.p * &amount) + &whole.q) * &Int::from(BPS);
+    let earned = (&(&whole.p * &amount) + &whole.q).times(BPS);
     let owed = &(&cost_of(premium_bps) * &amount) * &under;
     let twice = (&earned - &owed).shl(1);
     Ok(bounded(piece, amount_in, &twice, &under, premium_bps))
@@ -245,7 +245,7 @@ fn bounded(
     under: &Int,
     premium_bps: u64,
 ) -> Option<Optimum> {
-    let scaled = &Int::from(BPS) * under;
+    let scaled = under.times(BPS);
     let bound = if premium_bps == 0 {
         twice.div_floor(&scaled.shl(1))
     } else {

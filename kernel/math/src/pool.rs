@@ -165,14 +165,14 @@ impl V2Pool {
     /// The whole pair as one endless stretch.
     pub fn segment(&self, zero_for_one: bool) -> Segment {
         let (reserve_in, reserve_out) = self.sides(zero_for_one);
-        let kept = Int::from(PIPS - u64::from(self.fee_pips));
+        let kept = PIPS - u64::from(self.fee_pips);
         Segment {
             start_in: U256::ZERO,
             end_in: from_u128(uniswap_v2::MAX_RESERVE - reserve_in),
             start_out: U256::ZERO,
-            gain: &kept * &Int::from(from_u128(reserve_out)),
-            base: &Int::from(PIPS) * &Int::from(from_u128(reserve_in)),
-            slope: kept,
+            gain: Int::from(reserve_out).times(kept),
+            slope: Int::from(kept),
+            base: Int::from(reserve_in).times(PIPS),
         }
     }
 

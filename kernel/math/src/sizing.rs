@@ -37,6 +37,12 @@ pub fn premium(amount: U256, premium_bps: u64) -> U256 {
     if premium_bps == 0 {
         return U256::ZERO;
     }
+    if amount.bit_len() + 64 - premium_bps.leading_zeros() as usize <= 120 {
+        let limbs = amount.as_limbs();
+        let amount = u128::from(limbs[0]) | u128::from(limbs[1]) << 64;
+        let owed = (amount * u128::from(premium_bps) + 5000) / u128::from(BPS);
+        return crate::full_math::from_u128(owed);
+    }
     let product = widen(amount) * U512::from(premium_bps) + U512::from(5000);
     narrow((product / U512::from(BPS)).as_limbs())
 }
@@ -64,7 +70,7 @@ fn searched<'a>(
     max_amount_in: U256,
 ) -> Result<Option<Search<'a>>, Refusal> {
     let excess = excess_x128(hops, premium_bps)?;
-    if hops.is_empty() || excess <= Int::from(1).shl(128) {
+    if hops.is_empty() || excess <= Int::from(1u64).shl(128) {
         return Ok(None);
     }
     let caps = caps_of(hops, &excess)?;

@@ -344,9 +344,9 @@ impl SwapCurve {
             start_in,
             end_in,
             start_out,
-            gain: &(&virtual_out + &Int::from(1)) * &Int::from(kept),
+            gain: (&virtual_out + &Int::from(1u64)).times(kept),
             slope: Int::from(U256::from(kept) << 64),
-            base: &virtual_in * &Int::from(PIPS),
+            base: virtual_in.times(PIPS),
         }
     }
 
