@@ -34,7 +34,16 @@ Rates: TypeAlias = list[dict[int, float]]
 class CycleFinder:
     """The best rate between every two tokens that a pool joins, kept up to date edge by edge."""
 
-    __slots__ = ("_best", "_into", "_parallel", "_rates", "_sources", "_targets", "dropped")
+    __slots__ = (
+        "_best",
+        "_into",
+        "_pairs",
+        "_parallel",
+        "_rates",
+        "_sources",
+        "_targets",
+        "dropped",
+    )
 
     def __init__(self, sources: Sequence[int], targets: Sequence[int], tokens: int) -> None:
         self.dropped = 0
@@ -44,6 +53,7 @@ class CycleFinder:
         self._best: Rates = [{} for _ in range(tokens)]
         self._into: Rates = [{} for _ in range(tokens)]
         self._parallel: list[dict[int, list[int]]] = [{} for _ in range(tokens)]
+        self._pairs = len(set(zip(sources, targets, strict=True)))
         for edge, (source, target) in enumerate(zip(sources, targets, strict=True)):
             self._best[source][target] = self._into[target][source] = NEVER
             self._parallel[source].setdefault(target, []).append(edge)
@@ -100,7 +110,10 @@ class CycleFinder:
         }
         looked = 0
         found: list[Found] = []
+        all_moved = len(whole) == self._pairs
         for pair, group in groups.items():
+            if all_moved and pair[0] > pair[1]:
+                continue  # no walk has its least token there
             room = least - ORDER_SLACK - max([rates[edge] for edge in group])
             sums, walks = self._walks(*pair, room, max_hops)
             looked += sums

@@ -22,11 +22,13 @@ MAX_KEPT_CYCLES = 50_000  # of those that passed the screen before; about 15 MB
 class Cycle:
     """A directed cycle of distinct pools and tokens, written from its least edge.
 
-    `starts` are the offsets of the edges that take in a borrowable token, in order: the ways to walk it.
+    `starts` are the offsets of the edges that take in a borrowable token, in order: the ways to walk it. `kinds` are the sorted
+    kinds of its pools.
     """
 
     edges: tuple[int, ...]
     starts: tuple[int, ...]
+    kinds: tuple[int, ...]
 
     def rotation(self, start: int) -> tuple[int, ...]:
         """Return the edges in walking order from an offset."""
@@ -92,20 +94,15 @@ class PoolGraph:
         for first in (2 * index, 2 * index + 1):
             for edges in self._closed((first,), self.token_in[first]):
                 least = edges.index(min(edges))
-                written = edges[least:] + edges[:least]
-                starts = [
-                    at for at, edge in enumerate(written) if self.sources[edge] in self.anchors
-                ]
-                if starts:
-                    yield Cycle(written, tuple(starts))
+                cycle = self._made(edges[least:] + edges[:least])
+                if cycle.starts:
+                    yield cycle
 
     def cycle(self, edges: tuple[int, ...]) -> Cycle:
         """Return the cycle of these edges, which begin with the least."""
         known = self._cycles.get(edges)
         if known is None:
-            sources, anchors = self.sources, self.anchors
-            starts = [place for place, edge in enumerate(edges) if sources[edge] in anchors]
-            known = Cycle(edges, tuple(starts))
+            known = self._made(edges)
             if len(self._cycles) >= MAX_KEPT_CYCLES:
                 self._cycles.clear()
             self._cycles[edges] = known
@@ -114,6 +111,11 @@ class PoolGraph:
     def edges_between(self, token_in: Address, token_out: Address) -> Sequence[int]:
         """Return the edges that turn one token into another, in ascending order."""
         return self._out.get(token_in, {}).get(token_out, ())
+
+    def _made(self, edges: tuple[int, ...]) -> Cycle:
+        starts = [place for place, edge in enumerate(edges) if self.sources[edge] in self.anchors]
+        kinds = sorted([self.kinds[edge >> 1] for edge in edges])
+        return Cycle(edges, tuple(starts), tuple(kinds))
 
     def _add(self, token_in: Address, token_out: Address) -> None:
         edge = len(self.token_in)

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from alphapulse.amm.kernel import ConcentratedPool, PairPool, PoolQuoter
 from alphapulse.amm.network_cycles import NEVER, CycleFinder
 from alphapulse.amm.pair_view import PairView
+from alphapulse.amm.uniswap_v3.tick_math import MAX_SQRT_RATIO, MIN_SQRT_RATIO
 from alphapulse.errors import Rejected
 from alphapulse.market.graph import Cycle, PoolGraph
 
@@ -25,6 +26,11 @@ TICKS_PER_LOG = 10_001.0  # 1 / log(1.0001), rounded up
 THIN_RATE = -40.0  # below it the rounding of a Q128 rate shows in its logarithm
 LOG_Q128 = 128 * math.log(2)
 Q96 = 2.0**96
+PIPS = 1_000_000
+LOWEST_ROOT, HIGHEST_ROOT = (
+    MIN_SQRT_RATIO + 1,
+    MAX_SQRT_RATIO - 1,
+)  # a pool there sells one way only
 Q128 = 2.0**128
 BOTTOMLESS = 1e50  # a reserve beside which any amount of the wire is nothing
 
@@ -70,10 +76,10 @@ class CycleScreen:
         if self._revisions[index] == pool.revision:
             return
         self._revisions[index] = pool.revision
-        for edge in (2 * index, 2 * index + 1):
+        for edge, rate in zip((2 * index, 2 * index + 1), _log_rates(pool.quoter), strict=True):
             self._hops[edge].clear()
             self._flat[edge] = None
-            self._finder.set_rate(edge, _log_rate(pool.quoter, zero_for_one=not edge & 1))
+            self._finder.set_rate(edge, rate)
 
     def survivors(self, indices: Iterable[int]) -> tuple[int, list[tuple[Cycle, int]]]:
         """Return how many sums were made, and the cycles through one of the pools that could pay, each with its gain.
@@ -202,6 +208,26 @@ class CycleScreen:
             held = (version, (order, [ticks[tick][1] for tick in order]))
             self._ticks[index] = held
         return held[1]
+
+
+def _log_rates(quoter: PoolQuoter | None) -> tuple[float, float]:
+    """Return the logarithms of both rates, from one logarithm where liquidity stands at the price.
+
+    At the edge of a gap in liquidity that says more than the pool pays, so nothing is lost.
+    """
+    if isinstance(quoter, PairPool):
+        reserve0, reserve1 = quoter.reserve0, quoter.reserve1
+        if reserve0 and reserve1:
+            price = math.log(reserve1 / reserve0)
+            kept = math.log1p(-quoter.fee_pips / PIPS)
+            return kept + price, kept - price
+    elif isinstance(quoter, ConcentratedPool) and quoter.liquidity:
+        root = quoter.sqrt_price_x96
+        if LOWEST_ROOT < root < HIGHEST_ROOT:
+            price = 2.0 * math.log(root / Q96)
+            kept = math.log1p(-quoter.fee_pips / PIPS)
+            return kept + price, kept - price
+    return (_log_rate(quoter, zero_for_one=True), _log_rate(quoter, zero_for_one=False))
 
 
 def _log_rate(quoter: PoolQuoter | None, *, zero_for_one: bool) -> float:

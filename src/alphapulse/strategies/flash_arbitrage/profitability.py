@@ -168,11 +168,10 @@ class Assessor:
 
     def ways(self, cycle: Cycle) -> list[Way]:
         """Return the walks of a cycle, one for each start, with what is known before sizing."""
-        path_kind = self._path_kind(cycle.edges)
-        gas = self._gas_floors.get(path_kind)
+        gas = self._gas_floors.get(cycle.kinds)
         if gas is None:
-            gas = self._gas_floors[path_kind] = self._gas_floor(path_kind)
-        confidence = self._calibration.bound(path_kind)
+            gas = self._gas_floors[cycle.kinds] = self._gas_floor(cycle.kinds)
+        confidence = self._calibration.bound(cycle.kinds)
         cost, edges, token_in = gas * self.price_per_gas, cycle.edges, self._graph.token_in
         loans, native_per = self._max_loans, self._prices.native_per
         found = []
@@ -286,7 +285,7 @@ class Assessor:
             gas_limit=bill.gas_limit,
             affordable_per_gas=div_floor(native.floor(repaid) - bill.beside_gas, bill.gas),
             tip_per_gas=bill.tip_per_gas,
-            forecast=self._calibration.forecast(self._path_kind(edges), net, repaid),
+            forecast=self._calibration.forecast(cycle.kinds, net, repaid),
         )
 
     def _bill(
@@ -344,11 +343,3 @@ class Assessor:
             self._graph.token_in[edges[0]],
             self._config.recipient,
         )
-
-    def _kinds(self, edges: tuple[int, ...]) -> list[int]:
-        kinds = self._graph.kinds
-        return [kinds[edge >> 1] for edge in edges]
-
-    def _path_kind(self, edges: tuple[int, ...]) -> tuple[int, ...]:
-        """Return what results are counted by: the kinds of the pools, wherever the walk starts."""
-        return tuple(sorted(self._kinds(edges)))
