@@ -90,7 +90,7 @@ class CycleFinder:
 
         Units   logarithms of rates.
         Range   2 to 4 hops; a cycle holds at least one of the tokens `anchors`; at most so many cycles as `most`, those with
-                the largest sums, and `dropped` grows by the others.
+                the largest sums; `dropped` grows by what was let go, the begun path of several cycles counting once.
         Raises  ValueOutOfRange for other lengths.
         Source  MATH section 4. Each cycle comes once, in ascending order of its edges.
         """

@@ -122,16 +122,13 @@ class CycleScreen:
         cost = self._cost
         reach = (
             1 << (int(log_gain * TICKS_PER_LOG) + 2).bit_length()
-        )  # few sizes, so that hops are reused
+        )  # few, so that hops are reused
         flat = self._flat
         hops = [
             flat[edge] or self._hops[edge].get(reach) or self._hop(edge, reach)
             for edge in cycle.edges
         ]
-        a, d = 1.0, 1.0  # the same whichever hop comes first
-        for _, reserve_in, gross_out in hops:
-            a *= gross_out
-            d *= reserve_in
+        a, d, slopes = _composed(hops)
         root = math.sqrt(a)
         excess = root - math.sqrt(cost * d) + BOUND_MARGIN * root
         if excess <= 0.0:
@@ -140,10 +137,7 @@ class CycleScreen:
         growth = math.expm1(log_gain) * cost * (1.0 + BOUND_MARGIN)
         found = []
         for start, max_loan in zip(cycle.starts, max_loans, strict=True):
-            before, c = 1.0, 0.0
-            for rate, reserve_in, gross_out in hops[start:] + hops[:start]:
-                c = before * rate + c * reserve_in
-                before *= gross_out
+            c = slopes[start]
             found.append(math.ceil(min(most / c, growth * max_loan)) + 1 if c > 0.0 else 1)
         return found
 
@@ -208,6 +202,34 @@ class CycleScreen:
             held = (version, (order, [ticks[tick][1] for tick in order]))
             self._ticks[index] = held
         return held[1]
+
+
+def _composed(hops: list[Hop]) -> tuple[float, float, Sequence[float]]:
+    """Return the cycle as the map a x / (c x + d): a and d, which no rotation changes, and c for each start.
+
+    Two and three hops are written out, since most questions are of those.
+    """
+    if len(hops) == 2:
+        (r0, d0, a0), (r1, d1, a1) = hops
+        return a0 * a1, d0 * d1, (r0 * d1 + a0 * r1, r1 * d0 + a1 * r0)
+    if len(hops) == 3:
+        (r0, d0, a0), (r1, d1, a1), (r2, d2, a2) = hops
+        slopes = (
+            r0 * d1 * d2 + a0 * (r1 * d2 + a1 * r2),
+            r1 * d2 * d0 + a1 * (r2 * d0 + a2 * r0),
+            r2 * d0 * d1 + a2 * (r0 * d1 + a0 * r1),
+        )
+        return a0 * a1 * a2, d0 * d1 * d2, slopes
+    turned = []
+    a = d = 1.0
+    for start in range(len(hops)):
+        a, c, d = 1.0, 0.0, 1.0
+        for rate, reserve_in, gross_out in hops[start:] + hops[:start]:
+            c = a * rate + c * reserve_in
+            a *= gross_out
+            d *= reserve_in
+        turned.append(c)
+    return a, d, turned
 
 
 def _log_rates(quoter: PoolQuoter | None) -> tuple[float, float]:

@@ -134,6 +134,7 @@ class Assessor:
         "_graph",
         "_head",
         "_max_loans",
+        "_openings",
         "_prices",
         "_tips",
         "_token_gas",
@@ -165,6 +166,7 @@ class Assessor:
         self._base_fee = base_fee_bound(head.base_fee_per_gas, 1, config.fee_rule)
         self.price_per_gas = self._base_fee + self._tips.least_per_gas
         self._gas_floors = gas_floors
+        self._openings: dict[Address, tuple[int, Rate | None]] = {}
 
     def ways(self, cycle: Cycle) -> list[Way]:
         """Return the walks of a cycle, one for each start, with what is known before sizing."""
@@ -173,12 +175,18 @@ class Assessor:
             gas = self._gas_floors[cycle.kinds] = self._gas_floor(cycle.kinds)
         confidence = self._calibration.bound(cycle.kinds)
         cost, edges, token_in = gas * self.price_per_gas, cycle.edges, self._graph.token_in
-        loans, native_per = self._max_loans, self._prices.native_per
+        openings = self._openings
         found = []
         for start in cycle.starts:
             token = token_in[edges[start]]
-            found.append(Way(start, loans[token], native_per(token), cost, confidence))
+            max_loan, native = openings.get(token) or self._opening(token)
+            found.append(Way(start, max_loan, native, cost, confidence))
         return found
+
+    def _opening(self, token: Address) -> tuple[int, Rate | None]:
+        """Return the most that may be lent of a token and its rate in this block."""
+        opening = self._openings[token] = (self._max_loans[token], self._prices.native_per(token))
+        return opening
 
     def _gas_floor(self, path_kind: tuple[int, ...]) -> int:
         """Return the gas that no walk over such pools undercuts: no tick crossed, and calldata of zeroes where it can be."""
