@@ -5,7 +5,7 @@ Run as `python benchmarks/peers/page.py`. The page has no figure that is not in 
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,23 @@ PAGE = ROOT / "docs" / "exact_and_fast.md"
 DECISION = re.compile(r"D(\d+)$")
 TWINS = ("python", "rust")
 
+COMPARISONS = ("chain_quotes", "optimum", "pipeline", "quotes", "transactions")
+
 Row = dict[str, Any]
+Report = dict[str, Any]
 
 INTRODUCTION = """\
 # How exact, how fast
 
 Generated from the results of `make bench` by `make docs`. It quotes nothing else.
 
-**Exact.** Every figure below was taken only after the answers of both sides were compared: a row whose answers differ says so and has
-no ratio. [exactness.md](exactness.md) names, for each kind of pool, the oracle that its arithmetic is proved against.
+**Exact.** Quotes, events, calldata and signed bytes are compared before they are timed: a row whose answers differ says so and has no
+ratio. Optima are compared as profits, in D6 and in the rows of D7 and D13. [exactness.md](exactness.md) names, for each kind of pool,
+the oracle that its arithmetic is proved against.
 
 **Fast.** A figure is the median of at least five rounds in which subject and peers had their turns in alternating order; each is timed
-inside its own process, so that talking to it costs nothing. A ratio is the peer's time over ours, above 1 where ours takes less. Times
-depend on the machine and on what else it does, ratios far less. A peer that is not installed is absent, never beaten.
+inside its own process, so that talking to it costs nothing. A ratio is the peer's time over ours, above 1 where ours takes less, both
+from the same run. A peer that is not installed is absent, never beaten.
 
 Reproduce: `make setup peers bench docs`. One table: `alphapulse bench quotes`, likewise `optimum`, `pipeline`, `transactions`,
 `chain_quotes`. Peers are installed apart from AlphaPulse, in versions pinned by hash.
@@ -43,39 +47,65 @@ NOTES = """\
   pay for the amount that it found.
 - D7, D13: each event starts from a market at rest, moves one V3 pool by a trade of some thousand dollars, and ends with the cycle that
   pays most. D13 begins with the text of the frame and ends with signed bytes; the framing of the WebSocket and the header of the block
-  are in neither side.
+  are in neither side. degenbot's development version is not in D13: it brings no such stack around it.
 - D10: a local chain trades at random; each state is asked the same quotes of everybody.
+- D6: the random pairs include tokens of which one unit is worth thousands of units of the other. There the profit rises and falls
+  with every unit, no method short of trying all of them finds the best one, and either side may end some units above the other. The
+  row says how much below ours ended at most. Goals are those that the project set itself.
 - D11, D12: both sides begin with the text of the frame, sign with libsecp256k1, and give the same bytes.
+  Ours recovers the signer from each signature before it lets the transaction go.
 - D14: by how much the process grows, native memory included.
 """
 
+ALONE = """\
+## Search and network
 
-def rows_of(results: Path) -> tuple[list[Row], dict[str, str]]:
-    """Return the rows of the newest result of each benchmark, and the machine that each was taken on."""
-    newest: dict[str, dict[str, Any]] = {}
+No peer runs in these: what stands beside a figure is another answer of our own, or a limit from a prototype on another machine. Only
+figures are shown, no ratio.
+"""
+
+
+def reports_of(results: Path) -> list[Report]:
+    """Return the newest result of each benchmark, in the order of their names."""
+    newest: dict[str, Report] = {}
     for path in sorted(results.glob("*.json*"), key=lambda path: path.stat().st_mtime_ns):
         text = path.read_text()
         lines = [text] if path.suffix == ".json" else text.splitlines()
         newest |= {report["name"]: report for report in map(json.loads, lines)}
-    reports = [newest[name] for name in sorted(newest)]
-    rows = [row for report in reports for row in report["rows"]]
-    return rows, {report["name"]: report["machine"] for report in reports}
+    return [newest[name] for name in sorted(newest)]
 
 
-def page(rows: Iterable[Row], machines: dict[str, str]) -> str:
+def page(reports: Sequence[Report]) -> str:
     """Return the page."""
-    decision = [row for row in rows if DECISION.match(row["id"])]
-    places = sorted(
-        {machine.partition(", load")[0] for machine in machines.values() if ", load" in machine}
-    )
-    loads = [
-        machine.partition(", load ")[2] for machine in machines.values() if ", load " in machine
+    beside = [report for report in reports if report["name"] in COMPARISONS]
+    others = [report for report in reports if report["name"] not in COMPARISONS]
+    machines = [report["machine"] for report in beside]
+    places = sorted({machine.partition(", load")[0] for machine in machines})
+    loads = ", ".join(machine.partition(", load ")[2] for machine in machines)
+    names = ", ".join(report["name"] for report in beside)
+    lines = [
+        INTRODUCTION,
+        f"Machine: {'; '.join(places)}. Load averages (1, 5, 15 minutes) when each began: {loads} ({names}).\n",
+        *_table(_decision(beside)),
+        "",
+        NOTES,
     ]
-    machine = "; ".join(places)
-    if loads:
-        machine += f". Load averages when the benchmarks began: {', '.join(loads)}."
-    lines = [INTRODUCTION, f"Machine: {machine}\n", *_table(decision), "", NOTES.rstrip(), ""]
+    alone = _decision(others)
+    if alone:
+        lines += [ALONE, *_plain_table(alone), ""]
     return "\n".join(lines)
+
+
+def _decision(reports: Sequence[Report]) -> list[Row]:
+    return [row for report in reports for row in report["rows"] if DECISION.match(row["id"])]
+
+
+def _plain_table(rows: Sequence[Row]) -> list[str]:
+    lines = ["| # | twin | what | value | beside | its figure |", "|---|---|---|---|---|---|"]
+    for row in sorted(rows, key=lambda row: int(row["id"][1:])):
+        figures = (_figure(row, "value"), row["peer"] or "", _figure(row, "peer_value"))
+        lines.append("| " + " | ".join((row["id"], row["twin"], row["what"], *figures)) + " |")
+    return lines
 
 
 def _table(rows: Sequence[Row]) -> list[str]:
@@ -117,6 +147,8 @@ def _figure(row: Row | None, name: str) -> str:
         return "-"
     value = row[name]
     digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    if value >= 1e9:
+        return f"{value:.4g} {row['unit']}"
     return f"{value:,.{digits}f} {row['unit']}"
 
 
@@ -128,10 +160,10 @@ def _ratio(row: Row | None) -> str:
 
 def main() -> None:
     """Write the page."""
-    rows, machines = rows_of(RESULTS)
-    if not rows:
+    reports = reports_of(RESULTS)
+    if not reports:
         raise SystemExit("docs: no results under `bench-results/`; run `make bench` first")
-    PAGE.write_text(page(rows, machines))
+    PAGE.write_text(page(reports))
     print(f"docs: wrote {PAGE.relative_to(ROOT)}")
 
 

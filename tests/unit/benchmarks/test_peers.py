@@ -129,13 +129,21 @@ def test_the_page_shows_both_twins_in_one_line_in_the_order_of_ids() -> None:
         row("D2", "quote", twin="rust", value=0.2, peer="other", peer_value=40.0, goal=100.0),
         row("decode_p50", "not of this page", twin="python", value=1.0),
     ]
-    text = page.page(rows, {"quotes": "2 cpus, load 0.5/0.5/0.5"})
+    reports = [
+        {"name": "quotes", "machine": "2 cpus, load 0.5/0.5/0.5", "rows": rows},
+        {"name": "scale", "machine": "m", "rows": [row("D8", "search", twin="python", value=1e12)]},
+    ]
+    text = page.page(reports)
     lines = [line for line in text.splitlines() if line.startswith("| D")]
     assert lines == [
         "| D2 | quote | 0.80 us | 0.20 us | other | 40.0 us | 50x | 200x | >= 60x; >= 100x | no; yes |",
         "| D12 | sign | 60.0 us | - | other | 600 us | 10x | - | >= 20x; - | no; - |",
+        "| D8 | python | search | 1e+12 us |  | - |",
     ]
-    assert "2 cpus" in text
+    assert (
+        "Machine: 2 cpus. Load averages (1, 5, 15 minutes) when each began: 0.5/0.5/0.5 (quotes)."
+        in text
+    )
 
 
 def test_the_newest_result_of_a_benchmark_counts(tmp_path: Path) -> None:
@@ -144,6 +152,8 @@ def test_the_newest_result_of_a_benchmark_counts(tmp_path: Path) -> None:
         '{"name": "b", "machine": "m", "rows": [{"id": "D2"}]}\n'
     )
     (tmp_path / "a.json").write_text('{"name": "a", "machine": "n", "rows": [{"id": "D3"}]}')
-    rows, machines = page.rows_of(tmp_path)
-    assert rows == [{"id": "D3"}, {"id": "D2"}]
-    assert machines == {"a": "n", "b": "m"}
+    reports = page.reports_of(tmp_path)
+    assert [(report["machine"], report["rows"]) for report in reports] == [
+        ("n", [{"id": "D3"}]),
+        ("m", [{"id": "D2"}]),
+    ]
