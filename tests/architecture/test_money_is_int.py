@@ -9,6 +9,7 @@ FLOAT_SCREENS = {
     "amm/network_curve.py": None,
     "amm/network_cycles.py": None,
     "amm/network_dual.py": None,
+    "amm/pool_graph.py": None,
     "amm/screen.py": None,
     "market/screen.py": None,
 }

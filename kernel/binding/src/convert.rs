@@ -4,6 +4,8 @@
 
 use alphapulse_kernel_math::full_math::{U256, U512};
 use alphapulse_kernel_math::int::Int;
+use alphapulse_kernel_math::refusal::out_of_range;
+use alphapulse_kernel_math::Answer;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyInt};
@@ -89,6 +91,45 @@ impl<'py> FromPyObject<'_, 'py> for Change {
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         let (is_negative, size) = signed(&value)?;
         Ok(Self { is_negative, size })
+    }
+}
+
+impl Change {
+    /// The change as a word of state.
+    pub fn word(&self) -> Word {
+        Word(if self.is_negative { U256::MAX } else { self.size })
+    }
+
+    /// The change as a tick.
+    pub fn small(&self) -> i32 {
+        let size = i32::try_from(self.size).unwrap_or(i32::MAX);
+        if self.is_negative {
+            -size
+        } else {
+            size
+        }
+    }
+}
+
+/// A number that names a pool, a token or a kind; what 32 bits do not hold becomes one that nothing has.
+#[derive(PartialEq, Eq, Hash)]
+pub struct Number(pub u32);
+
+impl Number {
+    /// The number of a token.
+    pub fn token(&self) -> Answer<u32> {
+        if self.0 == u32::MAX {
+            return Err(out_of_range("a token's number must fit 32 bits"));
+        }
+        Ok(self.0)
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for Number {
+    type Error = PyErr;
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let (negative, size) = signed(&value)?;
+        Ok(Self(if negative { u32::MAX } else { u32::try_from(size).unwrap_or(u32::MAX) }))
     }
 }
 

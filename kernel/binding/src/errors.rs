@@ -2,11 +2,13 @@
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
+use alphapulse_kernel_math::wire::Read;
 use alphapulse_kernel_math::{Answer, Kind, Refusal};
 use pyo3::prelude::*;
 
 mod classes {
     pyo3::import_exception!(alphapulse.errors, BeyondKnownState);
+    pyo3::import_exception!(alphapulse.errors, DecodeError);
     pyo3::import_exception!(alphapulse.errors, InsufficientLiquidity);
     pyo3::import_exception!(alphapulse.errors, InvariantError);
     pyo3::import_exception!(alphapulse.errors, PoolNotTradeable);
@@ -31,6 +33,20 @@ pub fn raised(refusal: Refusal) -> PyErr {
 pub fn guarded<T>(question: impl FnOnce() -> Answer<T>) -> PyResult<T> {
     match catch_unwind(AssertUnwindSafe(question)) {
         Ok(answer) => answer.map_err(raised),
-        Err(_) => Err(classes::InvariantError::new_err("the kernel met a case it does not know")),
+        Err(_) => Err(unexpected()),
     }
+}
+
+/// What bytes say, or what is wrong with them as a DecodeError.
+pub fn read<T>(question: impl FnOnce() -> Read<T>) -> PyResult<T> {
+    match catch_unwind(AssertUnwindSafe(question)) {
+        Ok(answer) => {
+            answer.map_err(|wrong| classes::DecodeError::new_err((wrong.kind, wrong.offset)))
+        }
+        Err(_) => Err(unexpected()),
+    }
+}
+
+fn unexpected() -> PyErr {
+    classes::InvariantError::new_err("the kernel met a case it does not know")
 }

@@ -4,13 +4,15 @@
 
 mod convert;
 mod errors;
+mod graph;
 mod pools;
 mod questions;
+mod wire;
 
 use pyo3::prelude::*;
 
 /// What an importer checks before it trusts this binary.
-const INTERFACE: u32 = 1;
+const INTERFACE: u32 = 2;
 
 #[pymodule]
 fn alphapulse_kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -18,10 +20,14 @@ fn alphapulse_kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("INTERFACE", INTERFACE)?;
     module.add_class::<pools::V2Pool>()?;
     module.add_class::<pools::V3Pool>()?;
+    module.add_class::<graph::PoolGraph>()?;
     module.add_function(wrap_pyfunction!(questions::optimise, module)?)?;
     module.add_function(wrap_pyfunction!(questions::optimise_batch, module)?)?;
     module.add_function(wrap_pyfunction!(questions::quote_batch, module)?)?;
     module.add_function(wrap_pyfunction!(questions::sqrt_ratio_at_tick, module)?)?;
     module.add_function(wrap_pyfunction!(questions::tick_at_sqrt_ratio, module)?)?;
+    module.add_function(wrap_pyfunction!(wire::scan_messages, module)?)?;
+    module.add_function(wrap_pyfunction!(wire::gather, module)?)?;
+    module.add_function(wrap_pyfunction!(wire::decode_logs, module)?)?;
     Ok(())
 }

@@ -110,7 +110,7 @@ pub struct V3Pool {
     pub inner: pool::V3Pool,
 }
 
-fn ticks_of(ticks: &Bound<'_, PyMapping>) -> PyResult<Vec<(i32, Tick)>> {
+pub fn ticks_of(ticks: &Bound<'_, PyMapping>) -> PyResult<Vec<(i32, Tick)>> {
     let mut found = Vec::with_capacity(ticks.len()?);
     for item in ticks.items()?.iter() {
         let (tick, (gross, net)): (Small, (Bound<'_, PyAny>, Bound<'_, PyAny>)) = item.extract()?;

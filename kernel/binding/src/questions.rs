@@ -46,7 +46,7 @@ fn hops_of<'a>(held: &'a HeldHops<'_>) -> Vec<Hop<'a>> {
 }
 
 /// (amounts, premium, gross profit), or None.
-fn sizing_to_python<'py>(
+pub fn sizing_to_python<'py>(
     py: Python<'py>,
     sizing: Option<&Sizing>,
 ) -> PyResult<Option<Bound<'py, PyTuple>>> {

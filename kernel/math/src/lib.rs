@@ -6,7 +6,9 @@
 #![forbid(unsafe_code)]
 
 pub mod batch;
+pub mod evm_log;
 pub mod full_math;
+pub mod graph;
 pub mod int;
 pub mod optimum;
 pub mod pool;
@@ -18,6 +20,8 @@ pub mod swap_loop;
 pub mod swap_math;
 pub mod tick_map;
 pub mod tick_math;
+pub mod tlv;
 pub mod uniswap_v2;
+pub mod wire;
 
 pub use refusal::{Answer, Kind, Refusal};

@@ -9,11 +9,13 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 from alphapulse.amm import pool as python_pool
 from alphapulse.amm import sizing as python_sizing
 from alphapulse.amm.optimum import Hop
 from alphapulse.amm.pool import PoolQuoter
+from alphapulse.amm.pool_graph import Anchors, PoolGraph, Update
 from alphapulse.amm.pool_kinds import ConcentratedPool, PairPool
 from alphapulse.amm.screen import LogRate, log_of
 from alphapulse.amm.segment import Segment
@@ -28,18 +30,21 @@ __all__ = [
     "GOLDEN",
     "PYTHON",
     "ConcentratedPool",
+    "CycleGraph",
     "Kernel",
     "PairPool",
     "PoolQuoter",
     "Sizing",
     "V2Pool",
     "V3Pool",
+    "WireReader",
     "choose",
     "defect_of",
     "golden_answers",
     "name",
     "optimise",
     "optimise_batch",
+    "pool_graph",
     "quote_batch",
     "require",
     "twins",
@@ -47,10 +52,66 @@ __all__ = [
 
 AUTO = "auto"
 # Version and interface that the binary must state: another number means that it was built from other sources.
-BUILD = ("0.1.0", 1)
+BUILD = ("0.1.0", 2)
 REMEDY = "run `make setup`, or set `ALPHAPULSE_KERNEL=python`"
 
 Path = Sequence[Hop]
+
+
+class CycleGraph(Protocol):
+    """A stateful graph of pools; `amm.pool_graph.PoolGraph` says what each answer means."""
+
+    def __len__(self) -> int:
+        """Return how many pools there are."""
+        ...
+
+    def add_pair(
+        self, token0: int, token1: int, *, reserve0: int, reserve1: int, fee_pips: int
+    ) -> int:
+        """Add a pair and return its number."""
+        ...
+
+    def add_concentrated(  # noqa: PLR0913 - two tokens and the state of a pool
+        self,
+        token0: int,
+        token1: int,
+        *,
+        sqrt_price_x96: int,
+        tick: int,
+        liquidity: int,
+        fee_pips: int,
+        tick_spacing: int,
+        ticks: Mapping[int, tuple[int, int]],
+    ) -> int:
+        """Add a concentrated pool and return its number."""
+        ...
+
+    def apply(self, updates: Sequence[Update]) -> list[int]:
+        """Apply updates in order and return the pools that refused one."""
+        ...
+
+    def search(
+        self, changed: Sequence[int], anchors: Anchors
+    ) -> list[tuple[tuple[int, ...], Sizing]]:
+        """Return every cycle through a changed pool that earns anything, best first."""
+        ...
+
+    def fingerprint(self, index: int) -> bytes:
+        """Return a pool's whole state as canonical bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WireReader:
+    """Coarse readers of bytes that only the Rust twin has: whoever has none reads message by message.
+
+    `scan_messages(block, rules, verify=, relay=)` answers columns of little-endian numbers, `gather` one field of many
+    payloads, `decode_logs` events as (kind, values ...) or (-1, word, offset).
+    """
+
+    scan_messages: Callable[..., dict[str, bytes]]
+    gather: Callable[[bytes, bytes, int, int], bytes]
+    decode_logs: Callable[[Sequence[tuple[Sequence[bytes], bytes]]], list[tuple[object, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +124,8 @@ class Kernel:
     optimise: Callable[..., Sizing | None]
     optimise_batch: Callable[..., list[Sizing | None]]
     quote_batch: Callable[[PoolQuoter, Sequence[int], bool], list[int]]
+    pool_graph: Callable[..., CycleGraph]
+    wire: WireReader | None
 
 
 def _optimise_each(
@@ -85,6 +148,8 @@ PYTHON = Kernel(
     python_sizing.optimise,
     _optimise_each,
     _quote_each,
+    PoolGraph,
+    None,
 )
 
 try:
@@ -170,7 +235,34 @@ else:
             return _quote_each(pool, amounts, zero_for_one)
         return alphapulse_kernel.quote_batch(pool, amounts, zero_for_one)
 
-    _RUST = Kernel("rust", _RustV2Pool, _RustV3Pool, _optimise, _optimise_batch, _quote_batch)
+    class _RustPoolGraph(alphapulse_kernel.PoolGraph):
+        """A graph whose pools the Rust twin keeps."""
+
+        __slots__ = ()
+
+        def search(  # type: ignore[override]  # the amounts become a Sizing here
+            self, changed: Sequence[int], anchors: Anchors
+        ) -> list[tuple[tuple[int, ...], Sizing]]:
+            """Return every cycle through a changed pool that earns anything, best first."""
+            return [
+                (edges, Sizing(amounts[0], amounts, premium, gross_profit))
+                for edges, (amounts, premium, gross_profit) in super().search(changed, anchors)
+            ]
+
+    _RUST = Kernel(
+        "rust",
+        _RustV2Pool,
+        _RustV3Pool,
+        _optimise,
+        _optimise_batch,
+        _quote_batch,
+        _RustPoolGraph,
+        WireReader(
+            alphapulse_kernel.scan_messages,
+            alphapulse_kernel.gather,
+            alphapulse_kernel.decode_logs,
+        ),
+    )
 
 
 @cache
@@ -315,3 +407,8 @@ def quote_batch(pool: PoolQuoter, amounts: Sequence[int], zero_for_one: bool) ->
     Raises  what the pool raises for the first amount that it refuses.
     """
     return _chosen.quote_batch(pool, amounts, zero_for_one)
+
+
+def pool_graph(*, premium_bps: int, max_hops: int) -> CycleGraph:
+    """Return an empty graph kept by the chosen twin; see `amm.pool_graph.PoolGraph`."""
+    return _chosen.pool_graph(premium_bps=premium_bps, max_hops=max_hops)
