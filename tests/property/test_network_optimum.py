@@ -17,6 +17,7 @@ from alphapulse.amm.network_cycles import MAX_HOPS
 from alphapulse.amm.network_dual import Wire, solve
 from alphapulse.amm.pool import V2Pool, V3Pool
 from alphapulse.amm.sizing import optimise, premium
+from alphapulse.amm.solidly import SolidlyVolatilePool
 from alphapulse.errors import Rejected, ValueOutOfRange
 from alphapulse.execution.gas import GasModel
 from alphapulse.market.graph import PoolGraph
@@ -279,6 +280,24 @@ def test_pools_without_stretches_are_searched_and_used_once():
     assert [flow.edge for flow in searched] == [flow.edge for flow in closed]
     for one, other in zip(closed, searched, strict=True):
         assert abs(one.amount_in - other.amount_in) < one.amount_in // 100
+
+
+@pytest.mark.parametrize("smooth", [(1,), (0, 1, 2)])
+def test_a_smooth_pool_is_used_once_since_its_state_after_a_trade_is_not_known(smooth):
+    """What it is worth afterwards would be a guess, so the plan does without, and is still no worse than one cycle."""
+    rows = [pair(10**6, price, 0, 1) for price in (1000, 1030, 1041)]
+    for index in smooth:
+        reserves = rows[index].pool.reserve0, rows[index].pool.reserve1
+        view = SolidlyVolatilePool(*reserves, 30, fee_denominator=10_000).pair(0, 1)
+        rows[index] = NetworkPool(view, 0, 1)
+    plan = optimal_flow(rows, HOME, premium_bps=PREMIUM_BPS, max_loan=MAX_LOAN)
+    assert plan.profit >= best_cycle(rows, 3) > 0
+    used = [leg.pool_index for leg in plan.legs]
+    assert all(used.count(index) <= 1 for index in smooth)
+    for leg in plan.legs:
+        if leg.pool_index in smooth:
+            pool = rows[leg.pool_index].pool
+            assert pool.amount_out(leg.amount_in, leg.zero_for_one) == leg.amount_out
 
 
 def test_pools_that_cannot_trade_are_passed_over():
