@@ -2,9 +2,11 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 BIN := .venv/bin
+# What the twin of the pool arithmetic answers for: run once more with the readable Python.
+EXACT := tests/unit/amm tests/unit/market tests/unit/strategies tests/property tests/golden tests/differential tests/replay
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test check bench peers docs format contracts
+.PHONY: help setup demo test check bench peers docs format contracts fuzz
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -19,6 +21,12 @@ demo: ## local chain, real protocols, the whole system, dashboard in your browse
 test: ## every test, then a line of counts
 	@tools/setup.sh tests
 	@$(BIN)/python -m pytest
+	@ALPHAPULSE_KERNEL=python $(BIN)/python -m pytest $(EXACT)
+	@tools/kernel.sh test
+
+fuzz: ## random and mutated bytes into the Rust twin, compared with the readable codec (MINUTES=10)
+	@tools/setup.sh base
+	@$(BIN)/python tools/fuzz_kernel.py $(or $(MINUTES),10)
 
 check: ## format, lint, types, import law, tidy rules
 	@tools/setup.sh base
@@ -27,6 +35,7 @@ check: ## format, lint, types, import law, tidy rules
 	@$(BIN)/mypy --no-error-summary && echo "types     ok"
 	@$(BIN)/lint-imports --no-cache > .setup-imports.log 2>&1 && echo "imports   ok" || (cat .setup-imports.log; exit 1)
 	@$(BIN)/python -m pytest -q tests/architecture
+	@tools/kernel.sh check
 
 bench: ## every benchmark, JSON lines to standard output and to bench-results/; peers are in them after `make peers`
 	@tools/setup.sh base

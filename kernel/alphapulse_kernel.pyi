@@ -2,9 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 
+from typing_extensions import disjoint_base
+
+__all__ = [
+    "INTERFACE",
+    "PoolGraph",
+    "V2Pool",
+    "V3Pool",
+    "__version__",
+    "decode_logs",
+    "gather",
+    "optimise",
+    "optimise_batch",
+    "quote_batch",
+    "scan_messages",
+    "sqrt_ratio_at_tick",
+    "tick_at_sqrt_ratio",
+]
+
 __version__: str
 INTERFACE: int
 
+@disjoint_base
 class V2Pool:
     def __new__(cls, reserve0: int, reserve1: int, fee_pips: int) -> V2Pool: ...
     @property
@@ -27,6 +46,7 @@ class V2Pool:
     def input_to_fall(self, root_factor_x64: int, zero_for_one: bool) -> int: ...
     def fingerprint(self) -> bytes: ...
 
+@disjoint_base
 class V3Pool:
     def __new__(
         cls,
@@ -72,6 +92,7 @@ class V3Pool:
     ) -> tuple[int, int, int, int, int, int]: ...
     def fingerprint(self) -> bytes: ...
 
+@disjoint_base
 class PoolGraph:
     def __new__(cls, *, premium_bps: int, max_hops: int) -> PoolGraph: ...
     def __len__(self) -> int: ...

@@ -19,9 +19,7 @@ fn power<'py>(
     held: &'static PyOnceLock<Py<PyAny>>,
     exponent: u32,
 ) -> PyResult<&'static Py<PyAny>> {
-    held.get_or_try_init(py, || {
-        Ok(1u32.into_bound_py_any(py)?.lshift(exponent)?.unbind())
-    })
+    held.get_or_try_init(py, || Ok(1u32.into_bound_py_any(py)?.lshift(exponent)?.unbind()))
 }
 
 /// Sign (true: negative) and magnitude cut to 256 bits.
@@ -169,8 +167,6 @@ fn limbs_to_python<'py>(py: Python<'py>, limbs: &[u64]) -> PyResult<Bound<'py, P
     for limb in limbs {
         bytes.extend(limb.to_le_bytes());
     }
-    py.get_type::<PyInt>().call_method1(
-        intern!(py, "from_bytes"),
-        (PyBytes::new(py, &bytes), intern!(py, "little")),
-    )
+    py.get_type::<PyInt>()
+        .call_method1(intern!(py, "from_bytes"), (PyBytes::new(py, &bytes), intern!(py, "little")))
 }

@@ -103,7 +103,7 @@ impl PoolGraph {
         };
         guarded(|| {
             let pool = V3Pool::new(parts)?;
-            self.inner.add(token0.token()?, token1.token()?, Pool::V3(pool))
+            self.inner.add(token0.token()?, token1.token()?, Pool::V3(Box::new(pool)))
         })
     }
 

@@ -54,11 +54,21 @@ impl V2Pool {
         guarded(|| self.inner.set_reserves(reserve0.0, reserve1.0))
     }
 
-    fn amount_out<'py>(&self, py: Python<'py>, amount_in: Amount, zero_for_one: bool) -> PyAnswer<'py> {
+    fn amount_out<'py>(
+        &self,
+        py: Python<'py>,
+        amount_in: Amount,
+        zero_for_one: bool,
+    ) -> PyAnswer<'py> {
         to_python(py, guarded(|| self.inner.amount_out(amount_in.0, zero_for_one))?)
     }
 
-    fn amount_in<'py>(&self, py: Python<'py>, amount_out: Amount, zero_for_one: bool) -> PyAnswer<'py> {
+    fn amount_in<'py>(
+        &self,
+        py: Python<'py>,
+        amount_out: Amount,
+        zero_for_one: bool,
+    ) -> PyAnswer<'py> {
         to_python(py, guarded(|| self.inner.amount_in(amount_out.0, zero_for_one))?)
     }
 
@@ -216,11 +226,21 @@ impl V3Pool {
         guarded(|| self.inner.check())
     }
 
-    fn amount_out<'py>(&self, py: Python<'py>, amount_in: Amount, zero_for_one: bool) -> PyAnswer<'py> {
+    fn amount_out<'py>(
+        &self,
+        py: Python<'py>,
+        amount_in: Amount,
+        zero_for_one: bool,
+    ) -> PyAnswer<'py> {
         to_python(py, guarded(|| self.inner.amount_out(amount_in.0, zero_for_one))?)
     }
 
-    fn amount_in<'py>(&self, py: Python<'py>, amount_out: Amount, zero_for_one: bool) -> PyAnswer<'py> {
+    fn amount_in<'py>(
+        &self,
+        py: Python<'py>,
+        amount_out: Amount,
+        zero_for_one: bool,
+    ) -> PyAnswer<'py> {
         to_python(py, guarded(|| self.inner.amount_in(amount_out.0, zero_for_one))?)
     }
 
@@ -269,9 +289,8 @@ impl V3Pool {
     ) -> PyResult<Bound<'py, PyTuple>> {
         let Change { is_negative, size } = amount_specified;
         let limit = sqrt_price_limit_x96.0;
-        let done = guarded(|| {
-            swap_loop::swap(&self.inner, zero_for_one, size, !is_negative, limit)
-        })?;
+        let done =
+            guarded(|| swap_loop::swap(&self.inner, zero_for_one, size, !is_negative, limit))?;
         (
             to_python(py, done.taken)?,
             to_python(py, done.paid)?,

@@ -90,9 +90,8 @@ pub fn optimise_batch<'py>(
     max_amount_in: Amount,
 ) -> PyResult<Bound<'py, PyList>> {
     let paths: Vec<Vec<Hop<'_>>> = paths.iter().map(hops_of).collect();
-    let found = py.detach(|| {
-        guarded(|| batch::optimise_batch(&paths, premium_bps, max_amount_in.0))
-    })?;
+    let found =
+        py.detach(|| guarded(|| batch::optimise_batch(&paths, premium_bps, max_amount_in.0)))?;
     let answers = PyList::empty(py);
     for sizing in &found {
         answers.append(sizing_to_python(py, sizing.as_ref())?)?;
@@ -110,9 +109,7 @@ pub fn quote_batch<'py>(
 ) -> PyResult<Bound<'py, PyList>> {
     let amounts: Vec<_> = amounts.into_iter().map(|amount| amount.0).collect();
     let quoter = pool.quoter();
-    let paid = py.detach(|| {
-        guarded(|| Ok(batch::quote_batch(quoter, &amounts, zero_for_one)))
-    })?;
+    let paid = py.detach(|| guarded(|| Ok(batch::quote_batch(quoter, &amounts, zero_for_one))))?;
     let paid: Vec<_> = paid.into_iter().collect::<Answer<_>>().map_err(raised)?;
     crate::pools::amounts_to_python(py, &paid)
 }

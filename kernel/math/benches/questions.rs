@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use alphapulse_kernel_math::full_math::{from_u128, mul_div, U256};
-use alphapulse_kernel_math::pool::{Quoter, V2Pool};
 use alphapulse_kernel_math::optimum::{caps_of, excess_x128, locate};
+use alphapulse_kernel_math::pool::{Quoter, V2Pool};
 use alphapulse_kernel_math::sizing::{optimise, premium};
 use alphapulse_kernel_math::swap_math::compute_swap_step;
 use alphapulse_kernel_math::tick_math::{sqrt_ratio_at_tick, tick_at_sqrt_ratio};
@@ -33,7 +33,8 @@ fn main() {
     let wide = |value: u128| from_u128(value);
     let fee = U256::from(3000);
     let near = V2Pool::new(wide(10u128.pow(21)), wide(2 * 10u128.pow(24)), fee).expect("a pair");
-    let far = V2Pool::new(wide(9 * 10u128.pow(20)), wide(19 * 10u128.pow(23)), fee).expect("a pair");
+    let far =
+        V2Pool::new(wide(9 * 10u128.pow(20)), wide(19 * 10u128.pow(23)), fee).expect("a pair");
     let price = sqrt_ratio_at_tick(-12_345).expect("a tick");
     let target = sqrt_ratio_at_tick(-12_400).expect("a tick");
     measure("mul_div", || {

@@ -20,7 +20,7 @@ const NEVER: f64 = f64::NEG_INFINITY;
 #[derive(Debug)]
 pub enum Pool {
     V2(V2Pool),
-    V3(V3Pool),
+    V3(Box<V3Pool>),
 }
 
 impl Pool {
@@ -194,7 +194,8 @@ impl Graph {
             let (token0, token1) = self.tokens[index];
             let ends = if zero_for_one { (token0, token1) } else { (token1, token0) };
             let lane = &mut self.lanes[self.lane_of[&ends]];
-            lane.best = lane.edges.iter().map(|&edge| self.rates[edge as usize]).fold(NEVER, f64::max);
+            lane.best =
+                lane.edges.iter().map(|&edge| self.rates[edge as usize]).fold(NEVER, f64::max);
         }
     }
 
@@ -222,7 +223,8 @@ impl Graph {
                 let Some(anchor) = anchors.get(&self.source(cycle[start])) else {
                     continue;
                 };
-                let edges: Vec<u32> = cycle[start..].iter().chain(&cycle[..start]).copied().collect();
+                let edges: Vec<u32> =
+                    cycle[start..].iter().chain(&cycle[..start]).copied().collect();
                 let hops: Vec<_> = edges
                     .iter()
                     .map(|&edge| (self.pools[edge as usize >> 1].quoter(), edge & 1 == 0))
@@ -300,7 +302,8 @@ impl Graph {
     fn fourths(&self, first: u32, onward: usize, room: f64, found: &mut HashSet<Vec<u32>>) {
         let (start, second) = (self.source(first), self.source(first ^ 1));
         let Lane { target: third, best: more, .. } = self.lanes[onward];
-        let (beyond, home) = (self.lanes_at(&self.outward, third), self.lanes_at(&self.inward, start));
+        let (beyond, home) =
+            (self.lanes_at(&self.outward, third), self.lanes_at(&self.inward, start));
         let mut close = |leg: usize, last: usize, fourth: u32| {
             if fourth != start && fourth != second && fourth != third {
                 let sum = more + self.lanes[leg].best + self.lanes[last].best;
@@ -345,7 +348,8 @@ impl Graph {
             paths = longer;
         }
         for (mut path, _) in paths {
-            let least = path.iter().enumerate().min_by_key(|&(_, edge)| edge).map_or(0, |(at, _)| at);
+            let least =
+                path.iter().enumerate().min_by_key(|&(_, edge)| edge).map_or(0, |(at, _)| at);
             path.rotate_left(least);
             found.insert(path);
         }

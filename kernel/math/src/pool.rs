@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::full_math::{from_u128, widen, U256, U512, PIPS};
+use crate::full_math::{from_u128, widen, PIPS, U256, U512};
 use crate::int::Int;
 use crate::refusal::{conflict, out_of_range, Answer};
 use crate::swap_curve::{Segment, SwapCurve};
@@ -426,6 +426,7 @@ fn net_after(net: i128, amount: U256, lowers: bool, gross: u128) -> Answer<i128>
     }
     let limbs = amount.as_limbs();
     let amount = u128::from(limbs[0]) | u128::from(limbs[1]) << 64;
-    let after = if lowers { net.checked_sub_unsigned(amount) } else { net.checked_add_unsigned(amount) };
+    let after =
+        if lowers { net.checked_sub_unsigned(amount) } else { net.checked_add_unsigned(amount) };
     after.ok_or(out_of_range("`liquidity_net` must fit int128"))
 }

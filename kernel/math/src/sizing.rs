@@ -1,6 +1,6 @@
 //! How much to send through a cycle of pools.
 
-use crate::full_math::{mul_div_word, narrow, widen, U256, U512, PIPS};
+use crate::full_math::{mul_div_word, narrow, widen, PIPS, U256, U512};
 use crate::int::Int;
 use crate::optimum::{caps_of, excess_x128, locate, Amounts, BPS};
 use crate::pool::Hop;
@@ -48,11 +48,7 @@ pub fn premium(amount: U256, premium_bps: u64) -> U256 {
 }
 
 /// The sizing that earns most after the loan's premium, None when none earns anything.
-pub fn optimise(
-    hops: &[Hop<'_>],
-    premium_bps: u64,
-    max_amount_in: U256,
-) -> Answer<Option<Sizing>> {
+pub fn optimise(hops: &[Hop<'_>], premium_bps: u64, max_amount_in: U256) -> Answer<Option<Sizing>> {
     match searched(hops, premium_bps, max_amount_in) {
         Ok(Some(mut search)) => {
             search.settle();
@@ -127,7 +123,8 @@ impl Search<'_> {
                 return Ok(());
             }
             let before = self.profit;
-            let centre = if self.amounts.is_empty() { amounts.clone() } else { self.amounts.clone() };
+            let centre =
+                if self.amounts.is_empty() { amounts.clone() } else { self.amounts.clone() };
             let (index, fewest) = least(&centre[..centre.len() - 1]);
             self.try_around(index, fewest, 1, RESCAN_UNITS_MAX);
             self.near(&centre);

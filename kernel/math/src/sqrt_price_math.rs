@@ -21,9 +21,11 @@ pub fn amount0_delta(lower: U256, upper: U256, liquidity: u128, round_up: bool) 
 /// Token1 between two root prices. Range: lower <= upper < 2**194.
 #[inline]
 pub fn amount1_delta(lower: U256, upper: U256, liquidity: u128, round_up: bool) -> U256 {
-    let product: U384 = (upper - lower).widening_mul::<128, 2, 384, 6>(
-        ruint::Uint::<128, 2>::from_limbs([liquidity as u64, (liquidity >> 64) as u64]),
-    );
+    let product: U384 =
+        (upper - lower).widening_mul::<128, 2, 384, 6>(ruint::Uint::<128, 2>::from_limbs([
+            liquidity as u64,
+            (liquidity >> 64) as u64,
+        ]));
     let limbs = product.as_limbs();
     let inexact = limbs[0] != 0 || limbs[1] as u32 != 0;
     let quotient = narrow((product >> 96u32).as_limbs());

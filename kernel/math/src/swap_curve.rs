@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::full_math::{div_wide, from_u128, product, widen, U256, U512, PIPS};
+use crate::full_math::{div_wide, from_u128, product, widen, PIPS, U256, U512};
 use crate::int::Int;
 use crate::refusal::{insufficient, not_tradeable, out_of_range, unknown, Answer, Refusal};
 use crate::swap_math::{compute_swap_step, full_step, least_partial_in, partial_exact_in};
@@ -99,11 +99,8 @@ impl SwapCurve {
         let Some(front) = self.entries.front().map(|entry| entry.key) else {
             return;
         };
-        let (low, high) = if self.zero_for_one {
-            (-tick_upper, -tick_lower)
-        } else {
-            (tick_lower, tick_upper)
-        };
+        let (low, high) =
+            if self.zero_for_one { (-tick_upper, -tick_lower) } else { (tick_lower, tick_upper) };
         self.first = None;
         if low > front {
             let keep = self.entries.partition_point(|entry| entry.key < low);
@@ -305,14 +302,8 @@ impl SwapCurve {
         reached: CurveSwap,
     ) -> Answer<CurveSwap> {
         let entry = &self.entries[index];
-        let step = compute_swap_step(
-            price,
-            entry.stop,
-            entry.liquidity,
-            amount,
-            exact_in,
-            self.fee_pips,
-        )?;
+        let step =
+            compute_swap_step(price, entry.stop, entry.liquidity, amount, exact_in, self.fee_pips)?;
         let landed = step.price == entry.stop;
         Ok(CurveSwap {
             amount_in: reached.amount_in.wrapping_add(step.amount_in).wrapping_add(step.fee),

@@ -1,6 +1,6 @@
 //! One step of a swap inside one range of constant liquidity.
 
-use crate::full_math::{mul_div_word, mul_div_word_up, U256, PIPS};
+use crate::full_math::{mul_div_word, mul_div_word_up, PIPS, U256};
 use crate::refusal::Answer;
 use crate::sqrt_price_math::{
     amount0_delta, amount1_delta, next_sqrt_price_from_input, next_sqrt_price_from_output,
@@ -40,11 +40,8 @@ pub fn compute_swap_step(
     } else {
         next_sqrt_price_from_output(price, liquidity, remaining, zero_for_one)?
     };
-    let (amount_in, mut amount_out) = if next == target {
-        (full_in, full_out)
-    } else {
-        amounts(price, next, liquidity)
-    };
+    let (amount_in, mut amount_out) =
+        if next == target { (full_in, full_out) } else { amounts(price, next, liquidity) };
     if !exact_in && amount_out > remaining {
         amount_out = remaining;
     }
@@ -110,14 +107,8 @@ fn with_fee(amount_in: U256, fee_pips: u32) -> U256 {
 #[inline]
 fn amounts(price: U256, next: U256, liquidity: u128) -> (U256, U256) {
     if price >= next {
-        (
-            amount0_delta(next, price, liquidity, true),
-            amount1_delta(next, price, liquidity, false),
-        )
+        (amount0_delta(next, price, liquidity, true), amount1_delta(next, price, liquidity, false))
     } else {
-        (
-            amount1_delta(price, next, liquidity, true),
-            amount0_delta(price, next, liquidity, false),
-        )
+        (amount1_delta(price, next, liquidity, true), amount0_delta(price, next, liquidity, false))
     }
 }

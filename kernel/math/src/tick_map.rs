@@ -21,7 +21,12 @@ pub struct TickMap {
 
 impl TickMap {
     /// Takes ticks in any order; the last of equal ones counts, those without gross liquidity do not.
-    pub fn new(mut ticks: Vec<(i32, Tick)>, spacing: i32, known_lower: i32, known_upper: i32) -> Self {
+    pub fn new(
+        mut ticks: Vec<(i32, Tick)>,
+        spacing: i32,
+        known_lower: i32,
+        known_upper: i32,
+    ) -> Self {
         ticks.retain(|(_, tick)| tick.gross != 0);
         ticks.sort_by_key(|&(at, _)| at);
         let mut map = Self { order: vec![], held: vec![], spacing, known_lower, known_upper };

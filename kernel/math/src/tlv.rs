@@ -34,7 +34,8 @@ impl SizeRule {
         }
         let mut size = self.minimum as u64;
         for count in &self.counts {
-            let Some(field) = payload.get(count.start..count.start.saturating_add(count.width)) else {
+            let Some(field) = payload.get(count.start..count.start.saturating_add(count.width))
+            else {
                 return false;
             };
             size = size.saturating_add(count.unit.saturating_mul(little(field)));
@@ -163,21 +164,17 @@ fn split(
 
 /// (type, where the payload starts, its length) of the TLV at an offset.
 fn frame(data: &[u8], offset: usize) -> Read<(u8, usize, usize)> {
-    let rest = &data[offset..];
-    match rest {
-        [MARKER, tail @ ..] => match tail {
-            [reserved, number, low, high, ..] => {
-                if *reserved != 0 {
-                    return wrong("bad_extended", offset);
-                }
-                if matches!(*number, 0 | MARKER) {
-                    return wrong("bad_type", offset);
-                }
-                let length = usize::from(*low) | usize::from(*high) << 8;
-                Ok((*number, offset + 5, length))
+    match &data[offset..] {
+        [MARKER, reserved, number, low, high, ..] => {
+            if *reserved != 0 {
+                return wrong("bad_extended", offset);
             }
-            _ => wrong("tlv_truncated", offset),
-        },
+            if matches!(*number, 0 | MARKER) {
+                return wrong("bad_type", offset);
+            }
+            Ok((*number, offset + 5, usize::from(*low) | usize::from(*high) << 8))
+        }
+        [MARKER, ..] => wrong("tlv_truncated", offset),
         [0, _, ..] => wrong("bad_type", offset),
         [number, length, ..] => Ok((*number, offset + 2, usize::from(*length))),
         _ => wrong("tlv_truncated", offset),

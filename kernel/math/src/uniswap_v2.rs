@@ -2,14 +2,19 @@
 //!
 //! Reserves fit 112 bits, so that every product here fits 256.
 
-use crate::full_math::{div_up, product, div_wide, div_wide_up, U256, PIPS};
+use crate::full_math::{div_up, div_wide, div_wide_up, product, PIPS, U256};
 use crate::refusal::{insufficient, not_tradeable, out_of_range, Answer};
 
 pub const MAX_RESERVE: u128 = (1 << 112) - 1;
 
 /// What the pair pays for an exact input.
 #[inline]
-pub fn amount_out(amount_in: U256, reserve_in: u128, reserve_out: u128, fee_pips: u32) -> Answer<U256> {
+pub fn amount_out(
+    amount_in: U256,
+    reserve_in: u128,
+    reserve_out: u128,
+    fee_pips: u32,
+) -> Answer<U256> {
     if amount_in.is_zero() {
         return Err(out_of_range("`amount_in` must be positive"));
     }
@@ -30,7 +35,12 @@ pub fn amount_out(amount_in: U256, reserve_in: u128, reserve_out: u128, fee_pips
 
 /// What the router asks for an exact output: the quotient plus one.
 #[inline]
-pub fn amount_in(amount_out: U256, reserve_in: u128, reserve_out: u128, fee_pips: u32) -> Answer<U256> {
+pub fn amount_in(
+    amount_out: U256,
+    reserve_in: u128,
+    reserve_out: u128,
+    fee_pips: u32,
+) -> Answer<U256> {
     let (numerator, denominator) = asked(amount_out, reserve_in, reserve_out, fee_pips)?;
     bounded(numerator / denominator + U256::ONE, reserve_in)
 }
@@ -52,10 +62,8 @@ pub fn marginal_rate_x128(reserve_in: u128, reserve_out: u128, fee_pips: u32) ->
     if reserve_in == 0 || reserve_out == 0 {
         return Err(not_tradeable("pair without reserves"));
     }
-    let numerator = product(
-        times(reserve_out, PIPS - u64::from(fee_pips)),
-        U256::from_limbs([0, 0, 1, 0]),
-    );
+    let numerator =
+        product(times(reserve_out, PIPS - u64::from(fee_pips)), U256::from_limbs([0, 0, 1, 0]));
     Ok(div_wide(numerator, times(reserve_in, PIPS)))
 }
 
@@ -72,7 +80,12 @@ pub fn input_to_fall(root_factor_x64: U256, reserve_in: u128, fee_pips: u32) -> 
 }
 
 #[inline]
-fn asked(amount_out: U256, reserve_in: u128, reserve_out: u128, fee_pips: u32) -> Answer<(U256, U256)> {
+fn asked(
+    amount_out: U256,
+    reserve_in: u128,
+    reserve_out: u128,
+    fee_pips: u32,
+) -> Answer<(U256, U256)> {
     if amount_out.is_zero() {
         return Err(out_of_range("`amount_out` must be positive"));
     }
