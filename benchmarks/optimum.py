@@ -29,6 +29,7 @@ GOALS = {"V2-V2": 70.0, "V2-V3": 70.0, "V3-V3": 50.0}
 NATIVE_GOAL = 500.0
 TIMED = 100  # cases of one kind that a round times
 COMPARED = {"V2-V2": 5_000, "V2-V3": 2_500, "V3-V3": 2_500}
+LONGER = 3  # a round of a slow peer is long enough to be disturbed, so there are more of them
 PATHS = 1_000
 PATH_GOAL_US = 0.3
 SEED = 7
@@ -80,7 +81,7 @@ def times(people: Party, kind: str, effort: Effort, count: int) -> list[Row]:
         worker.name: partial(worker.ask, "time_optimum", numbers=numbers)
         for worker in people.everyone()
     }
-    taken = interleaved(measures, effort.rounds)
+    taken = interleaved(measures, effort.rounds * LONGER)
     goals = {
         DEGENBOT: {PYTHON: GOALS[kind], RUST: NATIVE_GOAL},
         DEGENBOT_NEXT: {},
