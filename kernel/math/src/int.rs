@@ -8,8 +8,8 @@ use smallvec::{smallvec, SmallVec};
 
 use crate::full_math::{narrow, U256, U512};
 
-/// Limbs held without an allocation: enough for cycles of two pairs.
-const INLINE_LIMBS: usize = 16;
+/// Limbs held without an allocation: enough for cycles of two pairs, and few enough to move in registers.
+const INLINE_LIMBS: usize = 12;
 
 /// Binary digits of a root that machine words give.
 const START_DIGITS: usize = 62;

@@ -78,10 +78,11 @@ pub fn locate(
         if guess < asked && guess < high {
             high = guess.clone();
         }
-        let best = best_of(&piece.whole, premium_bps)?;
+        let bend = determinant(&piece.whole);
+        let best = best_of(&piece.whole, &bend, premium_bps)?;
         if piece.start <= best && best <= piece.end && best <= high {
             return if best.is_positive() {
-                optimum(&piece, best.saturated(), premium_bps)
+                optimum(&piece, &bend, best.saturated(), premium_bps)
             } else {
                 Ok(None)
             };
@@ -205,19 +206,24 @@ fn determinant(whole: &Map) -> Int {
 }
 
 /// Where the map's slope equals the loan's factor, rounded to the nearest unit below.
-fn best_of(whole: &Map, premium_bps: u64) -> Answer<Int> {
+fn best_of(whole: &Map, bend: &Int, premium_bps: u64) -> Answer<Int> {
     if whole.r.is_zero() {
         return Err(invariant("a cycle's map must bend"));
     }
-    let steep = determinant(whole).times(BPS).div_floor(&cost_of(premium_bps)).isqrt();
+    let steep = bend.times(BPS).div_floor(&cost_of(premium_bps)).isqrt();
     Ok((&steep - &whole.s).div_floor(&whole.r))
 }
 
 /// The optimum inside a piece; its bound is the map's own maximum, rounded up by half.
-fn optimum(piece: &Piece, amount_in: U256, premium_bps: u64) -> Answer<Option<Optimum>> {
+fn optimum(
+    piece: &Piece,
+    bend: &Int,
+    amount_in: U256,
+    premium_bps: u64,
+) -> Answer<Option<Optimum>> {
     let whole = &piece.whole;
     let cost = cost_of(premium_bps);
-    let root = (&cost * &determinant(whole)).times(BPS).isqrt();
+    let root = (&cost * bend).times(BPS).isqrt();
     let sum = &whole.p.times(BPS) + &(&cost * &whole.s);
     let twice = (&sum - &root.shl(1)).shl(1);
     Ok(bounded(piece, amount_in, &twice, &whole.r, premium_bps))

@@ -42,6 +42,18 @@ impl Quoter<'_> {
         }
     }
 
+    /// Whether an input can buy so much; only a pair can say no without working out what it pays.
+    #[inline]
+    pub fn may_pay(&self, least: U256, amount_in: U256, zero_for_one: bool) -> bool {
+        match self {
+            Quoter::V2(pool) => {
+                let (reserve_in, reserve_out) = pool.sides(zero_for_one);
+                uniswap_v2::pays(least, amount_in, reserve_in, reserve_out, pool.fee_pips)
+            }
+            Quoter::V3(_) => true,
+        }
+    }
+
     #[inline]
     pub fn least_amount_in(&self, amount_out: U256, zero_for_one: bool) -> Answer<U256> {
         match self {

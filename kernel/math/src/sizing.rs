@@ -251,17 +251,22 @@ impl Search<'_> {
         if amount_in.is_zero() || amount_in > self.max_amount_in {
             return false;
         }
+        let owed = amount_in.saturating_add(premium(amount_in, self.premium_bps));
+        let wanted = owed.saturating_add(self.profit).saturating_add(U256::ONE);
         let mut amounts = Amounts::new();
         amounts.push(amount_in);
         let mut amount = amount_in;
-        for (pool, zero_for_one) in self.hops {
+        for (place, (pool, zero_for_one)) in self.hops.iter().enumerate() {
+            let is_last = place + 1 == self.hops.len();
+            if is_last && !pool.may_pay(wanted, amount, *zero_for_one) {
+                return false;
+            }
             match pool.amount_out(amount, *zero_for_one) {
                 Ok(paid) => amount = paid,
                 Err(_) => return false,
             }
             amounts.push(amount);
         }
-        let owed = amount_in.saturating_add(premium(amount_in, self.premium_bps));
         let profit = amount.saturating_sub(owed);
         if profit <= self.profit {
             return false;

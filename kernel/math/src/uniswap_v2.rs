@@ -33,6 +33,23 @@ pub fn amount_out(
     Ok(paid)
 }
 
+/// Whether the pair pays at least so much, without the quotient: false where `amount_out` refuses or pays less.
+#[inline]
+pub fn pays(
+    least: U256,
+    amount_in: U256,
+    reserve_in: u128,
+    reserve_out: u128,
+    fee_pips: u32,
+) -> bool {
+    let (least, amount) = (word(least), word(amount_in));
+    if least > MAX_RESERVE || amount > MAX_RESERVE.saturating_sub(reserve_in) {
+        return false;
+    }
+    let less_fee = times(amount, PIPS - u64::from(fee_pips));
+    less_fee * wide(reserve_out) >= wide(least) * (times(reserve_in, PIPS) + less_fee)
+}
+
 /// What the router asks for an exact output: the quotient plus one.
 #[inline]
 pub fn amount_in(
