@@ -17,5 +17,6 @@ def test_the_digest_of_an_archive_is_that_of_either_twin(twin: str) -> None:
     done = command("replay", demo.archive, "--json", ALPHAPULSE_KERNEL=twin)
     assert done.code == 0, done.stderr
     answer = json.loads(done.stdout)
+    assert answer["kernel"] == twin
     assert answer["digest"] == answer["recorded_digest"] == demo.account["digest"]
     assert answer["decisions"] == demo.account["decisions"] > 0

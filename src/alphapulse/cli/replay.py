@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from alphapulse.amm import kernel
 from alphapulse.cli.exit_codes import DONE, FAILED
 from alphapulse.node.replay import ReplayResult, replay
 
@@ -30,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
             json.dumps(
                 {
                     "archive": str(options.archive),
+                    "kernel": kernel.name,
                     "messages": result.messages,
                     "decisions": result.decisions,
                     "digest": result.digest,
@@ -39,7 +41,9 @@ def run(options: argparse.Namespace) -> int:
             )
         )
     else:
-        print(f"{result.messages} messages, {result.decisions} decisions, archive {result.state}")
+        print(
+            f"{result.messages} messages, {result.decisions} decisions, archive {result.state}, {kernel.name} kernel"
+        )
         print(f"digest   {result.digest}")
         print(f"recorded {result.recorded_digest or 'none: the run was cut off'}")
     if result.recorded_digest and not result.is_equal:

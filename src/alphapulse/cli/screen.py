@@ -57,6 +57,7 @@ def show_summary(summary: dict[str, object], console: Console) -> None:
         )
     table.add_row("books equal chain", AGREEMENT[summary["books_equal_chain"]])
     table.add_row("archive", str(summary["archive"]))
+    table.add_row("kernel", str(summary["kernel"]))
     table.add_row("digest", str(summary["digest"]))
     console.print(table)
 

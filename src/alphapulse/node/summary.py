@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from alphapulse.amm import kernel
 from alphapulse.node.config import Config
 from alphapulse.node.embedded import EmbeddedNode
 from alphapulse.node.reconcile import Difference
@@ -80,6 +81,7 @@ def summary_of(
         },
         "archive": str(archive),
         "archive_state": node.archive.state.value,
+        "kernel": kernel.name,
         "decisions": node.decider.digest.count,
         "digest": node.decider.digest.hexdigest(),
     }
