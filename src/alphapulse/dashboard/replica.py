@@ -1,79 +1,76 @@
-"""A bounded replica of what messages said, for display. It never decides anything."""
+"""A bounded replica of what messages said, for display. It never decides anything.
+
+Profit and loss is booked by the rules of the portfolio itself: each transaction once, nothing simulated, nothing that a
+reorganisation took back.
+"""
 
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from alphapulse.dashboard.pool import Instrument, PoolView
+from alphapulse.market.freshness import Freshness
 from alphapulse.observability.latency import LatencyRecorder
+from alphapulse.portfolio.portfolio import Portfolio
 from alphapulse.primitives.instrument_id import ASSET_WILDCARD, InstrumentId
 from alphapulse.protocol.execution import (
     EmergencyStop,
+    ExecutionFlag,
+    ExecutionReason,
     ExecutionResult,
     ExecutionStarted,
     ExecutionStatus,
     StopAction,
 )
+from alphapulse.protocol.header import Domain, Flag
 from alphapulse.protocol.market_data import (
     ChainEvent,
+    ChainEventFlag,
     GasPrice,
+    InstrumentKind,
     InstrumentMeta,
     InvalidationAction,
     PoolState,
+    PoolSwap,
     PoolSync,
     StateInvalidation,
     Trade,
 )
-from alphapulse.protocol.message import Message
-from alphapulse.protocol.signals import ArbitrageSignal, SwapPath
-from alphapulse.protocol.system import TraceContext
+from alphapulse.protocol.message import Message, Tlv
+from alphapulse.protocol.signals import ArbitrageSignal, StrategyId, SwapPath
+from alphapulse.protocol.system import Heartbeat, TraceContext
 
-__all__ = ["Execution", "Instrument", "PnlPoint", "PricePoint", "Replica"]
+__all__ = ["Execution", "PnlPoint", "Replica"]
 
 OPPORTUNITIES_KEPT = 200
+ACTED_KEPT = 200  # executions that a table can reach back to
 EXECUTIONS_KEPT = 2_000
-PRICES_KEPT = 600  # per pool: ten minutes at one block a second
 PNL_KEPT = 10_000
 LATENCIES_KEPT = 4_096
-KIND_POOL = 2
-KIND_TOKEN = 1
-RESULT_SIMULATED = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Instrument:
-    """A token or pool as InstrumentMeta announced it; `decimals` are those of the legs for a pool."""
-
-    symbol: str
-    venue: int
-    address: bytes
-    decimals: tuple[int, ...]
-    legs: tuple[bytes, ...]
-    fee_pips: int
-
-
-@dataclass(frozen=True, slots=True)
-class PricePoint:
-    """Price of token0 in token1, in whole tokens, for display."""
-
-    block: int
-    price: float
+INSTRUMENTS_KEPT = 16_384  # more than any chain's configured universe
+STOP_SOURCES = range(40, 60)  # only these may stop or resume trading
 
 
 @dataclass(frozen=True, slots=True)
 class PnlPoint:
     """Realised net profit in USD * 1e8 up to a moment."""
 
-    event_ns: int
+    now_ns: int
     total_usd_e8: int
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One signal and what became of it; a part that no message carried yet is None."""
+    """One signal and what became of it; a part that no message carried yet is None.
+
+    `block_ns` is when the block closed that the signal was computed from, 0 where that is not known.
+    """
 
     signal: ArbitrageSignal
     path: SwapPath | None
     trace_id: int
     signalled_ns: int
+    block_ns: int = 0
     started: ExecutionStarted | None = None
     result: ExecutionResult | None = None
 
@@ -81,173 +78,295 @@ class Execution:
     def state(self) -> str:
         """Return one word for people."""
         if self.result is not None:
-            if self.result.flags & RESULT_SIMULATED:
+            if self.result.flags & ExecutionFlag.SIMULATED:
                 return "dry run"
-            return ExecutionStatus(self.result.status).name.lower().replace("_", " ")
+            return _words(ExecutionStatus, self.result.status)
         return "pending" if self.started is not None else "signalled"
+
+    def fate(self, block: int) -> str:
+        """Return the state; a signal that nobody took up by the end of its validity has expired."""
+        state = self.state
+        is_over = state == "signalled" and block > self.signal.valid_until_block
+        return "expired" if is_over else state
+
+    @property
+    def reason(self) -> str:
+        """Return why it ended so, empty where the result gives no reason."""
+        if self.result is None or not self.result.reason:
+            return ""
+        return _words(ExecutionReason, self.result.reason)
+
+    @property
+    def realised(self) -> ExecutionResult | None:
+        """Return the result where it moved money or tried to; None for a simulated one."""
+        result = self.result
+        return None if result is None or result.flags & ExecutionFlag.SIMULATED else result
 
 
 @dataclass(slots=True)
 class Replica:
-    """What the messages so far say. One writer (the bus), readers in the same thread."""
+    """What the messages so far say. One writer (the bus), readers in the same thread.
 
-    instruments: dict[bytes, Instrument] = field(default_factory=dict)
-    prices: dict[bytes, deque[PricePoint]] = field(default_factory=dict)
+    The counters ending in `_version` change with what they name, so that a reader sends only what changed.
+    """
+
+    symbols: dict[bytes, str] = field(default_factory=dict)
+    views: dict[bytes, PoolView] = field(default_factory=dict)
     executions: dict[int, Execution] = field(default_factory=dict)
     opportunities: deque[int] = field(default_factory=lambda: deque(maxlen=OPPORTUNITIES_KEPT))
+    acted: deque[int] = field(default_factory=lambda: deque(maxlen=ACTED_KEPT))
     pnl: deque[PnlPoint] = field(default_factory=lambda: deque(maxlen=PNL_KEPT))
-    stale: set[InstrumentId] = field(default_factory=set)
+    stops: dict[int, EmergencyStop] = field(default_factory=dict)
+    heartbeats: dict[int, Heartbeat] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     block: int = 0
     block_ns: int = 0
     base_fee_wei: int = 0
-    stopped: bool = False
     total_usd_e8: int = 0
     gas_used: int = 0
+    gas_cost_wei: int = 0
+    executions_version: int = 0
+    pools_version: int = 0
+    pnl_version: int = 0
     signal_latency: LatencyRecorder = field(default_factory=lambda: LatencyRecorder(LATENCIES_KEPT))
     submit_latency: LatencyRecorder = field(default_factory=lambda: LatencyRecorder(LATENCIES_KEPT))
+    _books: Portfolio = field(default_factory=lambda: Portfolio(is_stored=False))
+    _booked: tuple[int, ...] = ()
+    _by_id: dict[InstrumentId, PoolView] = field(default_factory=dict)
+    _ordered: tuple[PoolView, ...] = ()
 
     def on_message(self, message: Message, now_ns: int) -> None:
-        """Take in one message; kinds that no page shows are only counted."""
-        self.counts["messages"] += 1
+        """Take in one message; kinds that no page shows are only counted, replayed deeds are not believed."""
+        counts = self.counts
+        counts["messages"] += 1
+        header = message.header
+        if header.flags & Flag.REPLAY and header.domain != Domain.MARKET:
+            counts["replayed"] += 1
+            return
         for tlv in message.tlvs:
-            match tlv:
-                case Trade():
-                    self._take_trade(tlv, message)
-                case PoolSync():
-                    self._take_sync(tlv)
-                case PoolState():
-                    self._take_state(tlv)
-                case GasPrice():
-                    self._take_block(tlv, now_ns)
-                case InstrumentMeta():
-                    self._take_instrument(tlv)
-                case StateInvalidation():
-                    self._take_invalidation(tlv)
-                case ArbitrageSignal():
-                    self._take_signal(tlv, message, now_ns)
-                case ExecutionStarted():
-                    self._take_started(tlv, now_ns)
-                case ExecutionResult():
-                    self._take_result(tlv)
-                case EmergencyStop():
-                    self.stopped = tlv.action != StopAction.RESUME
-                case _:
-                    pass
+            take = _TAKERS.get(type(tlv))
+            if take is not None:
+                take(self, tlv, message, now_ns)
+        if header.domain in (Domain.MARKET, Domain.EXECUTION):
+            self._book(message, now_ns)
+
+    @property
+    def stopped(self) -> bool:
+        """Return whether a stop was announced that nobody has lifted."""
+        return bool(self.stops)
 
     def symbol_of(self, token: bytes) -> str:
         """Return a token's symbol, or the start of its address where none was announced."""
-        known = self.instruments.get(token)
-        return known.symbol if known else f"0x{token[:3].hex()}…"
+        return self.symbols.get(token) or f"0x{token[:3].hex()}…"
 
-    def pools(self) -> list[Instrument]:
+    def pools(self) -> tuple[PoolView, ...]:
         """Return the announced pools, by pair, then venue and fee."""
-        found = [item for item in self.instruments.values() if len(item.legs) > 1]
-        return sorted(found, key=lambda pool: (pool.legs, pool.venue, pool.fee_pips))
+        return self._ordered
 
     def pair_of(self, pool: Instrument) -> str:
         """Return `token0/token1` in symbols."""
         return "/".join(self.symbol_of(leg) for leg in pool.legs)
 
-    def _take_instrument(self, meta: InstrumentMeta) -> None:
-        if meta.kind not in (KIND_TOKEN, KIND_POOL):
-            return
-        is_pool = meta.kind == KIND_POOL
-        self.instruments[meta.key] = Instrument(
-            symbol=meta.symbol,
-            venue=meta.instrument.venue,
-            address=meta.key,
-            decimals=tuple(leg.decimals for leg in meta.leg) if is_pool else (meta.decimals,),
-            legs=tuple(leg.address for leg in meta.leg) if is_pool else (),
-            fee_pips=meta.fee_pips,
-        )
+    def recent(self, names: deque[int], count: int) -> list[Execution]:
+        """Return the newest `count` of the named executions that are still kept, newest first."""
+        found = [
+            self.executions[names[-place]]
+            for place in range(1, min(count, len(names)) + 1)
+            if names[-place] in self.executions
+        ]
+        return found
 
-    def _take_trade(self, trade: Trade, message: Message) -> None:
-        self.counts["swaps"] += 1
-        event = message.first(ChainEvent)
-        pool = self._pool_by_id(trade.instrument)
-        if event is not None and pool is not None and trade.price:
-            self._add_price(pool.address, event.block, trade.price / 1e8)
+    # --- market ---------------------------------------------------------------------------------------------------------
 
-    def _take_sync(self, sync: PoolSync) -> None:
-        if sync.reserve0:
-            scale = 10.0 ** (sync.decimals0 - sync.decimals1)
-            self._add_price(sync.pool, sync.block, sync.reserve1 / sync.reserve0 * scale)
-
-    def _take_state(self, state: PoolState) -> None:
-        scale = 10.0 ** (state.decimals0 - state.decimals1)
-        if state.sqrt_price_x96:
-            price = (state.sqrt_price_x96 / 2**96) ** 2 * scale
-        elif state.reserve0:
-            price = state.reserve1 / state.reserve0 * scale
+    def _take_instrument(self, meta: InstrumentMeta, message: Message, now_ns: int) -> None:
+        if meta.kind == InstrumentKind.TOKEN:
+            if meta.key in self.symbols or len(self.symbols) < INSTRUMENTS_KEPT:
+                self.symbols[meta.key] = meta.symbol
+        elif meta.kind == InstrumentKind.POOL:
+            instrument = Instrument(
+                venue=meta.instrument.venue,
+                address=meta.key,
+                legs=tuple(leg.address for leg in meta.leg),
+                fee_pips=meta.fee_pips,
+            )
+            known = self.views.get(meta.key)
+            if known is not None:
+                known.instrument = instrument
+            elif len(self.views) < INSTRUMENTS_KEPT:
+                view = self.views[meta.key] = PoolView(instrument)
+                self._by_id.setdefault(meta.instrument, view)
         else:
             return
-        self._add_price(state.pool, state.block, price)
+        self.pools_version += 1
+        self._ordered = tuple(sorted(self.views.values(), key=lambda view: view.order))
 
-    def _add_price(self, pool: bytes, block: int, price: float) -> None:
-        points = self.prices.setdefault(pool, deque(maxlen=PRICES_KEPT))
-        if points and points[-1].block == block:
-            points.pop()
-        points.append(PricePoint(block, price))
+    def _take_trade(self, trade: Trade, message: Message, now_ns: int) -> None:
+        if not _is_removed(message):
+            self.counts["swaps"] += 1
 
-    def _take_block(self, gas: GasPrice, now_ns: int) -> None:
+    def _take_swap(self, swap: PoolSwap, message: Message, now_ns: int) -> None:
+        view = self.views.get(swap.pool)
+        if view is None or _is_removed(message):
+            return
+        view.event_block = swap.block
+        if swap.sqrt_price_x96_after:
+            decimals = (swap.decimals_in, swap.decimals_out)
+            if swap.token_in > swap.token_out:
+                decimals = (swap.decimals_out, swap.decimals_in)
+            view.note_root(swap.block, swap.sqrt_price_x96_after, decimals)
+
+    def _take_sync(self, sync: PoolSync, message: Message, now_ns: int) -> None:
+        view = self.views.get(sync.pool)
+        if view is None or _is_removed(message):
+            return
+        view.event_block = sync.block
+        decimals = (sync.decimals0, sync.decimals1)
+        view.note_reserves(sync.block, sync.reserve0, sync.reserve1, decimals)
+
+    def _take_state(self, state: PoolState, message: Message, now_ns: int) -> None:
+        view = self.views.get(state.pool)
+        if view is None:
+            return
+        view.begin(state.block)
+        self.pools_version += 1
+        decimals = (state.decimals0, state.decimals1)
+        if state.sqrt_price_x96:
+            view.note_root(state.block, state.sqrt_price_x96, decimals)
+        else:
+            view.note_reserves(state.block, state.reserve0, state.reserve1, decimals)
+
+    def _take_block(self, gas: GasPrice, message: Message, now_ns: int) -> None:
         self.counts["blocks"] += 1
         self.block, self.block_ns = gas.block, now_ns
         self.base_fee_wei = gas.base_fee_per_gas
+        for view in self._ordered:
+            if view.is_pending:
+                view.complete()
+                self.pools_version += 1
 
-    def _take_invalidation(self, invalidation: StateInvalidation) -> None:
-        if invalidation.action == InvalidationAction.RESUME:
-            self.stale.discard(invalidation.instrument)
-        else:
-            self.stale.add(invalidation.instrument)
+    def _take_invalidation(self, notice: StateInvalidation, message: Message, now_ns: int) -> None:
+        instrument = notice.instrument
+        if notice.action != InvalidationAction.RESUME:
             self.counts["invalidations"] += 1
+        self.pools_version += 1
+        if instrument.asset_type == ASSET_WILDCARD:
+            for view in self._ordered:
+                if view.instrument.venue == instrument.venue:
+                    view.invalidate(notice, by_name=False)
+        elif (named := self._by_id.get(instrument)) is not None:
+            named.invalidate(notice, by_name=True)
+
+    # --- signals and executions -----------------------------------------------------------------------------------------
 
     def _take_signal(self, signal: ArbitrageSignal, message: Message, now_ns: int) -> None:
+        self.executions_version += 1
+        if signal.signal_id in self.executions:
+            self.counts["repeated signals"] += 1
+            return
         trace = message.first(TraceContext)
         self.counts["signals"] += 1
+        block_ns = self.block_ns if signal.observed_block == self.block else 0
         self.executions[signal.signal_id] = Execution(
-            signal, message.first(SwapPath), trace.trace_id if trace else 0, now_ns
+            signal,
+            message.first(SwapPath),
+            trace.trace_id if trace else 0,
+            now_ns,
+            block_ns,
         )
         self.opportunities.append(signal.signal_id)
-        self.signal_latency.record(now_ns - self.block_ns)
-        while len(self.executions) > EXECUTIONS_KEPT:
-            self.executions.pop(next(iter(self.executions)))
+        if block_ns:
+            self.signal_latency.record(now_ns - block_ns)
+        if len(self.executions) > EXECUTIONS_KEPT:
+            del self.executions[next(iter(self.executions))]
 
-    def _take_started(self, started: ExecutionStarted, now_ns: int) -> None:
+    def _take_started(self, started: ExecutionStarted, message: Message, now_ns: int) -> None:
+        self.executions_version += 1
         self.counts["submitted"] += 1
-        self.submit_latency.record(now_ns - self.block_ns)
         known = self.executions.get(started.signal_id)
-        if known is not None:
-            self.executions[started.signal_id] = replace(known, started=started)
-
-    def _take_result(self, result: ExecutionResult) -> None:
-        known = self.executions.get(result.signal_id)
-        if known is not None:
-            self.executions[result.signal_id] = replace(known, result=result)
-        before = self.total_usd_e8
-        if known is not None and known.result is not None:
-            self._count(known.result, -1)  # said again when final, or when its block was taken back
-        self._count(result, 1)
-        if self.total_usd_e8 != before:
-            self.pnl.append(PnlPoint(result.event_ns, self.total_usd_e8))
-
-    def _count(self, result: ExecutionResult, sign: int) -> None:
-        if result.flags & RESULT_SIMULATED:
+        if known is None:
+            self.counts["unknown signals"] += 1
             return
-        if result.status == ExecutionStatus.SUCCEEDED:
-            self.counts["executed"] += sign
-        elif result.status == ExecutionStatus.REVERTED:
-            self.counts["reverted"] += sign
-        self.gas_used += sign * result.gas_used
-        self.total_usd_e8 += sign * result.profit_usd
+        if known.started is None:
+            if known.block_ns:
+                self.submit_latency.record(now_ns - known.block_ns)
+            if known.result is None:
+                self.acted.append(started.signal_id)
+        self.executions[started.signal_id] = replace(known, started=started)
 
-    def _pool_by_id(self, instrument: InstrumentId) -> Instrument | None:
-        for item in self.instruments.values():
-            if item.legs and InstrumentId.pool(item.venue, item.address) == instrument:
-                return item
-        return None
+    def _take_result(self, result: ExecutionResult, message: Message, now_ns: int) -> None:
+        self.executions_version += 1
+        known = self.executions.get(result.signal_id)
+        if known is None:
+            self.counts["unknown signals"] += 1
+            return
+        before = known.result
+        if before is None and known.started is None:
+            self.acted.append(result.signal_id)
+        is_later = before is None or result.flags >= before.flags & ExecutionFlag.FINAL
+        if is_later:
+            self.executions[result.signal_id] = replace(known, result=result)
 
-    def is_stale(self, pool: Instrument) -> bool:
-        """Return whether the pool, or its whole venue, was marked unusable and not resumed."""
-        wildcard = InstrumentId(pool.venue, ASSET_WILDCARD, 0, 0)
-        return wildcard in self.stale or InstrumentId.pool(pool.venue, pool.address) in self.stale
+    def _book(self, message: Message, now_ns: int) -> None:
+        books = self._books
+        books.on_message(message, now_ns)
+        sums = books.profit_and_loss
+        booked = (sums.usd_e8, sums.succeeded, sums.reverted, sums.gas_used)
+        if booked == self._booked:
+            return
+        if not self._booked and not any(booked):
+            return
+        self._booked = booked
+        self.total_usd_e8, self.counts["executed"], self.counts["reverted"], self.gas_used = booked
+        self.gas_cost_wei = sum(sums.gas_cost.values())
+        self.pnl.append(PnlPoint(now_ns, self.total_usd_e8))
+        self.pnl_version += 1
+
+    # --- system ---------------------------------------------------------------------------------------------------------
+
+    def _take_stop(self, stop: EmergencyStop, message: Message, now_ns: int) -> None:
+        if message.header.source not in STOP_SOURCES:
+            self.counts["ignored stops"] += 1
+        elif stop.action != StopAction.RESUME:
+            self.stops[stop.affected_strategies] = stop
+        elif stop.affected_strategies == StrategyId.ALL:
+            self.stops.clear()
+        else:
+            self.stops.pop(stop.affected_strategies, None)
+
+    def _take_heartbeat(self, beat: Heartbeat, message: Message, now_ns: int) -> None:
+        self.heartbeats[message.header.source] = beat
+
+    def freshness(self) -> dict[int, Counter[Freshness]]:
+        """Return, per venue, how many pools are in which state."""
+        found: dict[int, Counter[Freshness]] = {}
+        for view in self._ordered:
+            found.setdefault(view.instrument.venue, Counter())[view.track.status] += 1
+        return found
+
+
+def _words(names: type[ExecutionStatus] | type[ExecutionReason], number: int) -> str:
+    try:
+        return names(number).name.lower().replace("_", " ")
+    except ValueError:
+        return f"number {number}"
+
+
+def _is_removed(message: Message) -> bool:
+    event = message.first(ChainEvent)
+    return event is not None and bool(event.flags & ChainEventFlag.REMOVED)
+
+
+_TAKERS: dict[type[Tlv], Callable[..., None]] = {
+    Trade: Replica._take_trade,
+    PoolSwap: Replica._take_swap,
+    PoolSync: Replica._take_sync,
+    PoolState: Replica._take_state,
+    GasPrice: Replica._take_block,
+    InstrumentMeta: Replica._take_instrument,
+    StateInvalidation: Replica._take_invalidation,
+    ArbitrageSignal: Replica._take_signal,
+    ExecutionStarted: Replica._take_started,
+    ExecutionResult: Replica._take_result,
+    EmergencyStop: Replica._take_stop,
+    Heartbeat: Replica._take_heartbeat,
+}

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from alphapulse.dashboard.api import create_app, serve_dashboard
-from alphapulse.dashboard.pages import Facts
+from alphapulse.dashboard.facts import Facts
 from alphapulse.errors import GateClosed, InvalidData, Misconfigured, RpcRefused, Unavailable
 from alphapulse.execution.wallet import Wallet
 from alphapulse.node.config import Config, resolve_secret
