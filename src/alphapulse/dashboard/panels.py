@@ -98,15 +98,22 @@ def figures(replica: Replica, facts: Facts) -> Refresh:
         share = f"{100 * counts['reverted'] / included:.1f}% of included" if included else NO_DATA
         show(notes["reverted"], share)
         show(values["opportunities"], f"{counts['signals']:,}")
-        newest = replica.recent(replica.opportunities, 1)
-        seen = text.blocks_ago(newest[0].signal.observed_block, replica.block) if newest else ""
-        show(notes["opportunities"], f"newest: {seen}" if seen else NO_DATA)
+        show(notes["opportunities"], _newest(replica))
         show(values["swaps seen"], f"{counts['swaps']:,}")
         show(notes["swaps seen"], f"in {counts['blocks']:,} blocks")
         show(values["gas used"], f"{replica.gas_used:,}" if replica.pnl else NO_DATA)
         show(notes["gas used"], f"{text.amount(replica.gas_cost_wei, 18)} native paid")
 
     return refresh
+
+
+def _newest(replica: Replica) -> str:
+    newest = replica.recent(replica.opportunities, 1)
+    if not newest:
+        return NO_DATA
+    block = newest[0].signal.observed_block
+    ago = "" if block >= replica.block else " ago"
+    return f"newest {text.blocks_ago(block, replica.block)}{ago}"
 
 
 def pnl_chart(replica: Replica) -> Refresh:
@@ -129,7 +136,8 @@ def price_chart(replica: Replica) -> Refresh:
     """Draw the prices of one pair in all its pools; the pair is the visitor's choice and stays."""
     with card("pool prices across venues"):
         choice = ui.toggle([]).props(
-            "dense no-caps unelevated color=blue-grey-10 text-color=blue-grey-3 toggle-color=primary size=sm"
+            "dense no-caps unelevated color=blue-grey-10 text-color=blue-grey-3 toggle-color=primary "
+            "size=12px padding='2px 10px'"
         )
         choice.classes("flex-wrap min-h-[26px]").mark("pair")
         chart = ui.echart(charts.price_options(replica, "")).classes("w-full h-64").mark("prices")
@@ -233,7 +241,7 @@ def _execution_row(replica: Replica, item: Execution) -> Row:
         "reason": item.reason,
         "colour": state_colour(item.state),
         "route": _route(replica, item),
-        "predicted": text.amount(signal.gross_profit - signal.flash_fee, signal.decimals, symbol),
+        "predicted": text.amount(signal.gross_profit - signal.flash_fee, signal.decimals),
         "realised": text.amount(result.actual_profit, signal.decimals, symbol)
         if result and landed
         else NOTHING,
@@ -258,7 +266,7 @@ def opportunities_table(replica: Replica) -> Refresh:
         "state": "fate",
         "route": "route",
         "spread": "spread",
-        "net": "expected USD",
+        "net": "net USD",
     }
     with card("live opportunities").classes("min-h-[26rem]"):
         table = _table(

@@ -87,10 +87,10 @@ def age(nanoseconds: int) -> str:
 
 
 def blocks_ago(block: int, head: int) -> str:
-    """Return the distance of a block from the head."""
+    """Return the distance of a block from the head; the head itself is now."""
     distance = head - block
     if distance <= 0:
-        return "this block"
+        return "now"
     return "1 block" if distance == 1 else f"{distance:,} blocks"
 
 

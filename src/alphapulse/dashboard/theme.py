@@ -57,7 +57,7 @@ body { background-color: #0b1220; color: #e5e7eb; font-variant-numeric: tabular-
 .nicegui-content { padding: 0; }
 .q-table__container { background: transparent !important; }
 .q-table th { color: #8b98a9; font-weight: 500; font-size: 12px; }
-.q-table td, .q-table th { padding: 4px 10px !important; border-color: #1f2a37 !important; white-space: nowrap; }
+.q-table td, .q-table th { padding: 4px 8px !important; border-color: #1f2a37 !important; white-space: nowrap; }
 .q-table td:first-child, .q-table th:first-child { padding-left: 0 !important; }
 .q-table td:last-child, .q-table th:last-child { padding-right: 0 !important; }
 .q-table tbody td:before { background: transparent !important; }
