@@ -291,7 +291,7 @@ def test_disk_that_is_full_ends_the_trading_not_the_node(tmp_path: Path) -> None
 def test_two_live_nodes_do_not_share_a_key(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with ground() as where, trading(where, tmp_path):
-            with pytest.raises(Misconfigured, match="data"):
+            with pytest.raises(Misconfigured, match="share a key"):
                 async with trading(where, tmp_path, run="other"):
                     pass
 
