@@ -10,7 +10,7 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 what=${1:-build}
 jobs=${CARGO_BUILD_JOBS:-1}
 if [ "$what" != build ]; then
-    command -v cargo >/dev/null || { say "no cargo here, so the crate's own tests are left out"; exit 0; }
+    cargo --version >/dev/null 2>&1 || { say "no cargo here, so the crate's own tests are left out"; exit 0; }
     cd kernel
     export CARGO_BUILD_JOBS=$jobs
     if [ "$what" = test ]; then
@@ -28,7 +28,7 @@ sources=$(find kernel -name target -prune -o -type f ! -name Cargo.lock -print0 
 stamp=.venv/.kernel
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$sources" ] && exit 0
 
-if ! command -v cargo >/dev/null; then
+if ! cargo --version >/dev/null 2>&1; then
     say "no cargo here, so the Rust twin is not built and Python answers (install Rust and run make setup again)"
     exit 0
 fi
