@@ -20,9 +20,9 @@ demo: ## local chain, real protocols, the whole system, dashboard in your browse
 
 test: ## every test, then a line of counts
 	@tools/setup.sh tests
-	@$(BIN)/python -m pytest
-	@ALPHAPULSE_KERNEL=python $(BIN)/python -m pytest $(EXACT)
 	@tools/kernel.sh test
+	@ALPHAPULSE_KERNEL=python $(BIN)/python -m pytest $(EXACT)
+	@$(BIN)/python -m pytest
 
 fuzz: ## random and mutated bytes into the Rust twin, compared with the readable codec (MINUTES=10)
 	@tools/setup.sh base
