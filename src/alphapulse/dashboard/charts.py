@@ -1,4 +1,7 @@
-"""Chart options (Apache ECharts) from the replica. Data in, plain dictionaries out."""
+"""Chart options (Apache ECharts) from the replica. Data in, plain dictionaries out.
+
+Points are tuples: the toolkit watches every list in its options for changes, which costs far more than making them.
+"""
 
 from alphapulse.dashboard.pool import PoolView
 from alphapulse.dashboard.replica import Replica
@@ -83,9 +86,9 @@ def pnl_options(replica: Replica) -> Options:
             "name": "net P&L, USD",
             "step": "end",
             "showSymbol": len(thinned) == 1,
-            "data": [
-                [point.now_ns // 1_000_000, round(point.total_usd_e8 / 1e8, 2)] for point in thinned
-            ],
+            "data": tuple(
+                (point.now_ns // 1_000_000, round(point.total_usd_e8 / 1e8, 2)) for point in thinned
+            ),
             "lineStyle": {"color": colour, "width": 2},
             "itemStyle": {"color": colour},
             "areaStyle": {"color": colour, "opacity": 0.1},
@@ -148,13 +151,13 @@ def _line_name(view: PoolView) -> str:
     return name if status is Freshness.LIVE else f"{name} ({status})"
 
 
-def _points(view: PoolView, first: int, head: int) -> list[list[float]]:
-    found: list[list[float]] = []
+def _points(view: PoolView, first: int, head: int) -> tuple[tuple[int, float], ...]:
+    found: list[tuple[int, float]] = []
     for point in reversed(view.points):
-        found.append([max(point.block, first, 0), float(f"{point.price:.8g}")])
+        found.append((max(point.block, first, 0), point.price))
         if point.block <= first:
             break
     found.reverse()
     if found and view.track.is_live and found[-1][0] < head:
-        found.append([head, found[-1][1]])
-    return found
+        found.append((head, found[-1][1]))
+    return tuple(found)

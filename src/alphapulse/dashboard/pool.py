@@ -93,4 +93,4 @@ class PoolView:
         points = self.points
         while points and points[-1].block >= block:
             points.pop()
-        points.append(PricePoint(block, price))
+        points.append(PricePoint(block, float(f"{price:.8g}")))

@@ -50,6 +50,12 @@ LATENCIES_KEPT = 4_096
 INSTRUMENTS_KEPT = 16_384  # more than any chain's configured universe
 STOP_SOURCES = range(40, 60)  # only these may stop or resume trading
 
+# Plain numbers: an operation on a flag of an enumeration costs as much as the rest of a message.
+_REPLAY = int(Flag.REPLAY)
+_FINAL = int(ExecutionFlag.FINAL)
+_SIMULATED = int(ExecutionFlag.SIMULATED)
+_REMOVED = int(ChainEventFlag.REMOVED)
+
 
 @dataclass(frozen=True, slots=True)
 class PnlPoint:
@@ -78,7 +84,7 @@ class Execution:
     def state(self) -> str:
         """Return one word for people."""
         if self.result is not None:
-            if self.result.flags & ExecutionFlag.SIMULATED:
+            if self.result.flags & _SIMULATED:
                 return "dry run"
             return _words(ExecutionStatus, self.result.status)
         return "pending" if self.started is not None else "signalled"
@@ -100,7 +106,7 @@ class Execution:
     def realised(self) -> ExecutionResult | None:
         """Return the result where it moved money or tried to; None for a simulated one."""
         result = self.result
-        return None if result is None or result.flags & ExecutionFlag.SIMULATED else result
+        return None if result is None or result.flags & _SIMULATED else result
 
 
 @dataclass(slots=True)
@@ -140,14 +146,14 @@ class Replica:
         counts = self.counts
         counts["messages"] += 1
         header = message.header
-        if header.flags & Flag.REPLAY and header.domain != Domain.MARKET:
+        if header.flags & _REPLAY and header.domain != Domain.MARKET:
             counts["replayed"] += 1
             return
         for tlv in message.tlvs:
             take = _TAKERS.get(type(tlv))
             if take is not None:
                 take(self, tlv, message, now_ns)
-        if header.domain in (Domain.MARKET, Domain.EXECUTION):
+        if header.domain == Domain.MARKET:
             self._book(message, now_ns)
 
     @property
@@ -295,6 +301,7 @@ class Replica:
 
     def _take_result(self, result: ExecutionResult, message: Message, now_ns: int) -> None:
         self.executions_version += 1
+        self._book(message, now_ns)
         known = self.executions.get(result.signal_id)
         if known is None:
             self.counts["unknown signals"] += 1
@@ -302,7 +309,7 @@ class Replica:
         before = known.result
         if before is None and known.started is None:
             self.acted.append(result.signal_id)
-        is_later = before is None or result.flags >= before.flags & ExecutionFlag.FINAL
+        is_later = before is None or result.flags >= before.flags & _FINAL
         if is_later:
             self.executions[result.signal_id] = replace(known, result=result)
 
@@ -353,7 +360,7 @@ def _words(names: type[ExecutionStatus] | type[ExecutionReason], number: int) ->
 
 def _is_removed(message: Message) -> bool:
     event = message.first(ChainEvent)
-    return event is not None and bool(event.flags & ChainEventFlag.REMOVED)
+    return event is not None and bool(event.flags & _REMOVED)
 
 
 _TAKERS: dict[type[Tlv], Callable[..., None]] = {
