@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI
+from nicegui import app as toolkit
 from nicegui import ui
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
@@ -33,7 +34,10 @@ RECENT = 20  # signals that the state lists
 
 
 def create_app(replica: Replica, facts: Facts) -> FastAPI:
-    """Return the application over one replica. A process has one: its pages belong to the toolkit's only application."""
+    """Return the application over one replica.
+
+    The toolkit has one application per process: the pages of the last one made are those that are served.
+    """
     app = FastAPI(title="AlphaPulse", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/healthz")
@@ -45,6 +49,10 @@ def create_app(replica: Replica, facts: Facts) -> FastAPI:
         return _state(replica, facts)
 
     register_pages(replica, facts)
+    toolkit.user_middleware.clear()
+    toolkit.middleware_stack = (
+        None  # built again on the next request, so that it can be mounted again
+    )
     ui.run_with(app, title="AlphaPulse", dark=True, show_welcome_message=False)
     return app
 

@@ -171,6 +171,9 @@ def price_chart(replica: Replica) -> Refresh:
 _LINK_CELL = """
 <q-td :props="props"><a class="plain" :href="'/execution/' + props.value">{{ props.value.slice(0, 8) }}</a></q-td>
 """
+_ROUTE_CELL = """
+<q-td :props="props" :title="props.value">{{ props.value }}</q-td>
+"""
 _STATE_CELL = """
 <q-td :props="props"><span :style="{color: props.row.colour}" :title="props.row.reason">{{ props.value }}</span></q-td>
 """
@@ -196,6 +199,7 @@ def _table(columns: dict[str, str], *, left: tuple[str, ...], wide: dict[str, st
     table.classes("w-full").props("flat dense dark hide-pagination :rows-per-page-options=[0]")
     table.props(f'no-data-label="{NO_DATA}"')
     table.add_slot("body-cell-signal", _LINK_CELL)
+    table.add_slot("body-cell-route", _ROUTE_CELL)
     table.add_slot("body-cell-state", _STATE_CELL)
     return table
 
@@ -216,7 +220,12 @@ def executions_table(replica: Replica) -> Refresh:
         "net": "net USD",
         "block": "block",
     }
-    wide = {"predicted": "from-lg", "realised": "from-sm", "block": "from-sm", "route": "from-sm"}
+    wide = {
+        "predicted": "from-lg",
+        "realised": "from-sm",
+        "block": "from-sm",
+        "route": "from-sm route",
+    }
     with card("executions").classes("min-h-[26rem]"):
         table = _table(columns, left=("signal", "state", "route"), wide=wide).mark("executions")
     version = -1
@@ -272,7 +281,7 @@ def opportunities_table(replica: Replica) -> Refresh:
         table = _table(
             columns,
             left=("signal", "age", "state", "route"),
-            wide={"spread": "from-sm", "route": "from-sm"},
+            wide={"spread": "from-sm", "route": "from-sm route"},
         ).mark("opportunities")
     version = (-1, -1)
 

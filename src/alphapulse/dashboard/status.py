@@ -55,6 +55,6 @@ def _stops(replica: Replica) -> str:
             why = Breaker(stop.reason).name.lower().replace("_", " ")
         except ValueError:
             why = f"reason {stop.reason}"
-        deed = "leave the market" if stop.action == StopAction.EXIT else "paused"
+        deed = "must leave the market" if stop.action == StopAction.EXIT else "paused"
         said.append(f"{whom} {deed}: {why}")
     return "; ".join(said)

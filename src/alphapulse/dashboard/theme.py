@@ -62,6 +62,7 @@ body { background-color: #0b1220; color: #e5e7eb; font-variant-numeric: tabular-
 .q-table td:last-child, .q-table th:last-child { padding-right: 0 !important; }
 .q-table tbody td:before { background: transparent !important; }
 .q-table__bottom { color: #8b98a9; border: 0 !important; padding-left: 0 !important; }
+.q-table td.route { width: 100%; max-width: 0; overflow: hidden; text-overflow: ellipsis; }
 .exact { font-family: ui-monospace, 'DejaVu Sans Mono', monospace; font-size: 12px; color: #8b98a9; }
 a.plain { color: #60a5fa; text-decoration: none; }
 a.plain:hover { text-decoration: underline; }
