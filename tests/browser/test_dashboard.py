@@ -40,6 +40,12 @@ class Visitor:
         self.requests = []
         self.complaints = []
 
+    def open(self, url, width=DESK):
+        """Return a page, whatever becomes of it."""
+        page = self._browser.new_page(viewport={"width": width, "height": 1000})
+        page.goto(url)
+        return page
+
     @contextmanager
     def visit(self, url, width=DESK):
         """Give a page of its own; it must end without complaint and without a foreign request."""
@@ -270,3 +276,19 @@ def test_a_dry_run_cannot_be_mistaken_and_starts_empty(dry_site, visitor):
         expect(rows(page, "executions").first).to_contain_text("dry run")
         expect(card(page, "net P&L")).to_contain_text("no data")
         expect(card(page, "executed")).to_contain_text("0of 0 sent")
+
+
+def test_a_page_whose_node_is_gone_does_not_look_alive(visitor):
+    site = Site(is_live=True)
+    try:
+        page = visitor.open(site.url)
+        expect(page.locator("body")).to_contain_text("starting")
+    finally:
+        site.close()
+    lost = page.locator("#popup")
+    expect(lost).to_have_attribute("aria-hidden", "false")
+    expect(lost).to_contain_text("Connection lost")
+    opacity = "getComputedStyle(document.querySelector('.nicegui-content')).opacity"
+    assert page.evaluate(opacity) == "0.3"
+    assert lost.bounding_box()["width"] == DESK
+    page.close()

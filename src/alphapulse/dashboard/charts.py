@@ -136,7 +136,7 @@ def price_options(replica: Replica, pair: str) -> Options:
             "type": "line",
             "name": _line_name(view),
             "step": "end",
-            "showSymbol": False,
+            "showSymbol": len(points) == 1,
             "lineStyle": {"width": 1.5},
             "data": points,
         }

@@ -100,7 +100,7 @@ def figures(replica: Replica, facts: Facts) -> Refresh:
         show(values["opportunities"], f"{counts['signals']:,}")
         show(notes["opportunities"], _newest(replica))
         show(values["swaps seen"], f"{counts['swaps']:,}")
-        show(notes["swaps seen"], f"in {counts['blocks']:,} blocks")
+        show(notes["swaps seen"], f"in {counts['blocks']:,} block{'s' * (counts['blocks'] != 1)}")
         show(values["gas used"], f"{replica.gas_used:,}" if replica.pnl else NO_DATA)
         show(notes["gas used"], f"{text.amount(replica.gas_cost_wei, 18)} native paid")
 

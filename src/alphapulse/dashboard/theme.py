@@ -64,8 +64,14 @@ body { background-color: #0b1220; color: #e5e7eb; font-variant-numeric: tabular-
 .q-table__bottom { color: #8b98a9; border: 0 !important; padding-left: 0 !important; }
 .q-table td.route { width: 100%; max-width: 0; overflow: hidden; text-overflow: ellipsis; }
 .exact { font-family: ui-monospace, 'DejaVu Sans Mono', monospace; font-size: 12px; color: #8b98a9; }
+.q-table__bottom .q-icon { display: none; }
 a.plain { color: #60a5fa; text-decoration: none; }
 a.plain:hover { text-decoration: underline; }
+body:has(#popup[aria-hidden="false"]) .nicegui-content { filter: grayscale(1); opacity: 0.3; }
+.nicegui-error-popup { transition-property: opacity, visibility; }
+#popup[aria-hidden="false"] {
+  inset: 0 0 auto 0 !important; max-width: none; margin: 0 !important; border-radius: 0; background: #7f1d1d !important; color: #ffffff;
+}
 @media (max-width: 1023px) { .from-lg { display: none !important; } }
 @media (max-width: 639px) { .from-sm { display: none !important; } }
 """
