@@ -21,6 +21,7 @@ from alphapulse.dashboard.replica import Replica
 from alphapulse.protocol.market_data import InvalidationAction
 from alphapulse.protocol.message import Message
 
+REFRESH_S = 0.2
 STOP_TIMEOUT_S = 10
 
 
@@ -74,7 +75,7 @@ def messages_of(stream: FakeStream, what: str, arguments: dict[str, object]) -> 
 
 async def serve(is_live: bool) -> None:
     replica, stream = Replica(), FakeStream(time.time_ns())
-    app = create_app(replica, Facts(CHAIN_ID, "devnet", is_live))
+    app = create_app(replica, Facts(CHAIN_ID, "devnet", is_live), refresh_s=REFRESH_S)
     async with serve_dashboard(app, "127.0.0.1", 0) as url:
         print(url, flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from alphapulse.dashboard.facts import Facts
-from alphapulse.dashboard.pages import register_pages
+from alphapulse.dashboard.pages import REFRESH_S, register_pages
 from alphapulse.dashboard.replica import Replica
 from alphapulse.dashboard.text import signal_name
 from alphapulse.errors import Misconfigured
@@ -33,8 +33,8 @@ FORBIDDEN = 403
 RECENT = 20  # signals that the state lists
 
 
-def create_app(replica: Replica, facts: Facts) -> FastAPI:
-    """Return the application over one replica.
+def create_app(replica: Replica, facts: Facts, *, refresh_s: float = REFRESH_S) -> FastAPI:
+    """Return the application over one replica, whose pages look for news every `refresh_s` seconds.
 
     The toolkit has one application per process: the pages of the last one made are those that are served.
     """
@@ -48,7 +48,7 @@ def create_app(replica: Replica, facts: Facts) -> FastAPI:
     async def state() -> dict[str, object]:
         return _state(replica, facts)
 
-    register_pages(replica, facts)
+    register_pages(replica, facts, refresh_s)
     toolkit.user_middleware.clear()
     toolkit.middleware_stack = (
         None  # built again on the next request, so that it can be mounted again

@@ -20,22 +20,22 @@ from alphapulse.dashboard.panels import (
 from alphapulse.dashboard.replica import Replica
 from alphapulse.dashboard.theme import dress
 
-__all__ = ["build_overview", "register_pages"]
+__all__ = ["REFRESH_S", "build_overview", "register_pages"]
 
 REFRESH_S = 1.0
 
 
-def register_pages(replica: Replica, facts: Facts) -> None:
+def register_pages(replica: Replica, facts: Facts, refresh_s: float) -> None:
     """Declare the routes; each visitor gets widgets of their own, fed by a timer."""
 
     @ui.page("/", title="AlphaPulse")
     def overview() -> None:
-        ui.timer(REFRESH_S, build_overview(replica, facts, time.time_ns))
+        ui.timer(refresh_s, build_overview(replica, facts, time.time_ns))
 
     @ui.page("/execution/{signal}", title="AlphaPulse execution")
     def execution(signal: str) -> None:
         dress()
-        ui.timer(REFRESH_S, breakdown(replica, facts, signal))
+        ui.timer(refresh_s, breakdown(replica, facts, signal))
 
 
 def build_overview(
