@@ -90,7 +90,7 @@ def random_block(rng, rules):
                 extra += count * unit
             body += rng.randbytes(extra + (rng.random() < 0.03))
             if rng.random() < 0.1:
-                number = rng.randrange(1, 255)
+                number = rng.choice((0, rng.randrange(1, 255)))
             if len(body) > 255 or rng.random() < 0.1:
                 tlvs.append(bytes((255, 0, number)) + len(body).to_bytes(2, "little") + body)
             else:
