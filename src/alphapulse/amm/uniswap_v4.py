@@ -12,7 +12,7 @@ from alphapulse.amm.uniswap_v3.full_math import PIPS, div_floor
 from alphapulse.amm.uniswap_v3.pool import V3State
 from alphapulse.amm.uniswap_v3.swap_curve import SwapCurve
 from alphapulse.amm.uniswap_v3.tick_math import MAX_TICK, MIN_TICK
-from alphapulse.errors import ValueOutOfRange
+from alphapulse.errors import InsufficientLiquidity, ValueOutOfRange
 
 __all__ = [
     "DYNAMIC_FEE",
@@ -29,6 +29,7 @@ __all__ = [
 DYNAMIC_FEE = 0x800000
 MAX_PROTOCOL_FEE = 1000
 MAX_TICK_SPACING = 2**15 - 1
+MAX_DELTA = 2**127 - 1
 
 
 @unique
@@ -208,7 +209,33 @@ class V4Pool(V3Pool):
             whole.known_upper,
         )
 
+    def amount_out(self, amount_in: int, zero_for_one: bool) -> int:
+        """Return what the pool pays; as V3, but both amounts must fit the manager's balance delta.
+
+        Raises  InsufficientLiquidity where the manager's SafeCast would revert; as V3 otherwise.
+        """
+        amount_out = super().amount_out(amount_in, zero_for_one)
+        _require_delta(amount_in, amount_out)
+        return amount_out
+
+    def amount_in(self, amount_out: int, zero_for_one: bool) -> int:
+        """Return what the pool asks; as V3, but both amounts must fit the manager's balance delta.
+
+        Raises  InsufficientLiquidity where the manager's SafeCast would revert; as V3 otherwise.
+        """
+        amount_in = super().amount_in(amount_out, zero_for_one)
+        _require_delta(amount_in, amount_out)
+        return amount_in
+
     def fingerprint(self) -> bytes:
         """Return the state as canonical bytes: kind, each direction's fee, then as a V3 pool."""
         fees = b"".join(fee.to_bytes(3, "big") for fee in self._swap_fees)
         return b"\x07" + fees + super().fingerprint()
+
+
+def _require_delta(amount_in: int, amount_out: int) -> None:
+    """Refuse amounts that a swap cannot settle: a balance delta holds two int128, what is owed negative."""
+    if amount_in > MAX_DELTA + 1 or amount_out > MAX_DELTA:
+        raise InsufficientLiquidity(
+            f"a swap of {amount_in} for {amount_out} exceeds the manager's int128"
+        )
