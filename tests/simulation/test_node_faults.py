@@ -270,6 +270,30 @@ def test_breaker_closes_the_gate_through_the_whole_node(tmp_path: Path) -> None:
     run(scenario())
 
 
+def test_a_stop_is_said_again_after_a_restart(tmp_path: Path) -> None:
+    """Covers: O2. Strategy and dashboard hear of a stop that only the gate's file remembers."""
+    pause = EmergencyStop(
+        reason=Breaker.MANUAL, action=StopAction.PAUSE, affected_strategies=65_535, event_ns=1
+    )
+
+    async def scenario() -> None:
+        async with ground() as where:
+            async with trading(where, tmp_path, run="first") as running:
+                running.node.bus.publish(Draft(Domain.EXECUTION, Source.RISK, (pause,)))
+                await running.finish()
+            async with trading(where, tmp_path, run="second") as running:
+                node = running.node
+                assert node.gate.standing_stops() == (pause,)
+                assert node.strategy.statistics().is_stopped
+                assert node.replica.stopped
+                node.resume()
+                assert node.gate.standing_stops() == ()
+                assert not node.strategy.statistics().is_stopped
+                await running.finish()
+
+    run(scenario())
+
+
 def test_disk_that_is_full_ends_the_trading_not_the_node(tmp_path: Path) -> None:
     async def scenario() -> None:
         storage = FailingStorage(DiskStorage(), 1, DISK_FULL)

@@ -1,7 +1,10 @@
 """The two kinds of pool that search folds and asks, whichever twin keeps their state.
 
 Code that must tell the kinds apart asks `isinstance` of these; it cannot tell the twins apart.
+Plain classes, not ABCs: the hot path asks `isinstance` of them, and an ABC answers that slower.
 """
+
+from abc import abstractmethod
 
 from alphapulse.amm.screen import LogRate
 from alphapulse.amm.segment import Segment
@@ -16,50 +19,50 @@ class _Quoter:
     __slots__ = ()
 
     @property
+    @abstractmethod
     def fee_pips(self) -> int:
         """Return the fee."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def floored_fee_pips(self) -> int:
         """Return the fee where the pool rounds the input after fee to a whole unit, zero elsewhere."""
-        raise NotImplementedError
 
+    @abstractmethod
     def amount_out(self, amount_in: int, zero_for_one: bool) -> int:
         """Return what the pool pays for an exact input."""
-        raise NotImplementedError
 
+    @abstractmethod
     def amount_in(self, amount_out: int, zero_for_one: bool) -> int:
         """Return what the pool asks for an exact output."""
-        raise NotImplementedError
 
+    @abstractmethod
     def least_amount_in(self, amount_out: int, zero_for_one: bool) -> int:
         """Return the least exact input that buys at least the output."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ticks_crossed(self, amount_in: int, zero_for_one: bool) -> int:
         """Return how many initialised ticks an exact input crosses."""
-        raise NotImplementedError
 
+    @abstractmethod
     def marginal_rate_x128(self, zero_for_one: bool) -> int:
         """Return output per input of the first infinitesimal amount after fee, as Q128."""
-        raise NotImplementedError
 
+    @abstractmethod
     def log_rate(self, zero_for_one: bool) -> LogRate:
         """Return the natural logarithm of the marginal rate, for screening only."""
-        raise NotImplementedError
 
+    @abstractmethod
     def segment(self, amount_in: int, zero_for_one: bool) -> Segment:
         """Return the stretch of constant liquidity in which an input ends."""
-        raise NotImplementedError
 
+    @abstractmethod
     def input_to_fall(self, root_factor_x64: int, zero_for_one: bool) -> int:
         """Return an input after which the marginal rate has fallen by the factor, or all there is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fingerprint(self) -> bytes:
         """Return the whole state as canonical bytes."""
-        raise NotImplementedError
 
 
 class PairPool(_Quoter):
@@ -68,18 +71,18 @@ class PairPool(_Quoter):
     __slots__ = ()
 
     @property
+    @abstractmethod
     def reserve0(self) -> int:
         """Return the reserve of token0."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def reserve1(self) -> int:
         """Return the reserve of token1."""
-        raise NotImplementedError
 
+    @abstractmethod
     def set_reserves(self, reserve0: int, reserve1: int) -> None:
         """Take the reserves that a Sync event states."""
-        raise NotImplementedError
 
 
 class ConcentratedPool(_Quoter):
@@ -88,32 +91,32 @@ class ConcentratedPool(_Quoter):
     __slots__ = ()
 
     @property
+    @abstractmethod
     def sqrt_price_x96(self) -> int:
         """Return the root price."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def tick(self) -> int:
         """Return the tick of the price."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def liquidity(self) -> int:
         """Return the liquidity in range."""
-        raise NotImplementedError
 
+    @abstractmethod
     def state(self) -> V3State:
         """Return the state as a value, for the step loop."""
-        raise NotImplementedError
 
+    @abstractmethod
     def apply_swap(self, sqrt_price_x96: int, tick: int, liquidity: int) -> None:
         """Take the state that a Swap event states."""
-        raise NotImplementedError
 
+    @abstractmethod
     def apply_liquidity(self, tick_lower: int, tick_upper: int, liquidity_delta: int) -> None:
         """Take a Mint (positive) or Burn (negative) between two ticks."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check(self) -> None:
         """Compare the liquidity in range with the sum of the ticks below the price."""
-        raise NotImplementedError

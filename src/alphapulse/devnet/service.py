@@ -33,9 +33,7 @@ def contract_code(path: Path | None = None) -> bytes:
         artifact = msgspec.json.decode(path.read_bytes(), type=_Artifact)
         return bytes.fromhex(artifact.bytecode.removeprefix("0x"))
     except FileNotFoundError:
-        raise Misconfigured(
-            f"`{CONTRACT_ARTIFACT}` is missing; run `alphapulse contracts build`"
-        ) from None
+        raise Misconfigured(f"`{CONTRACT_ARTIFACT}` is missing; run `make contracts`") from None
     except (msgspec.MsgspecError, ValueError) as error:
         raise Misconfigured(f"`{CONTRACT_ARTIFACT}` is not an artifact: {error}") from error
 

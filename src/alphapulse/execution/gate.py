@@ -72,13 +72,22 @@ class Gate:
         self._passed = 0
         self._ignored = 0
         self._refused: dict[ExecutionReason, int] = {}
-        self._stops: dict[int, StopAction] = {}
-        for strategy_id, action in store.rows("SELECT strategy_id, action FROM trading_state"):
-            if not isinstance(strategy_id, int) or not isinstance(action, int):
-                raise DecodeError(
-                    "bad_value", 0, f"`{store.path}` holds a trading state that is no number"
-                )
-            self._stops[strategy_id] = StopAction(action)
+        self._stops: dict[int, EmergencyStop] = {}
+        query = "SELECT reason, action, strategy_id, event_ns FROM trading_state"
+        for reason, action, scope, event_ns in store.rows(query):
+            if not (
+                isinstance(reason, int)
+                and isinstance(action, int)
+                and isinstance(scope, int)
+                and isinstance(event_ns, int)
+            ):
+                raise DecodeError("bad_value", 0, "the stored trading state is not made of numbers")
+            self._stops[scope] = EmergencyStop(
+                reason=reason,
+                action=StopAction(action),
+                affected_strategies=scope,
+                event_ns=event_ns,
+            )
 
     def on_message(self, message: Message, now_ns: int) -> None:
         """Take a stop or a resume; only risk and execution services may send one, and no replay."""
@@ -89,6 +98,10 @@ class Gate:
             self._ignored += 1
             return
         self.apply(stop)
+
+    def standing_stops(self) -> tuple[EmergencyStop, ...]:
+        """Return the stops in force, as they were said, so that a restart can say them again."""
+        return tuple(self._stops[scope] for scope in sorted(self._stops))
 
     def apply(self, stop: EmergencyStop) -> None:
         """Write a stop or a resume down, then obey it. Resuming all strategies clears every stop."""
@@ -109,7 +122,7 @@ class Gate:
         elif resumes:
             self._stops.pop(scope, None)
         else:
-            self._stops[scope] = StopAction(stop.action)
+            self._stops[scope] = stop
 
     def on_block(self, block: int) -> None:
         """Take the number of the newest block."""
@@ -121,7 +134,8 @@ class Gate:
 
     def trading_state(self, strategy_id: int = ALL_STRATEGIES) -> TradingState:
         """Return what a strategy may do now."""
-        actions = {self._stops.get(ALL_STRATEGIES), self._stops.get(strategy_id)}
+        standing = (self._stops.get(ALL_STRATEGIES), self._stops.get(strategy_id))
+        actions = {stop.action for stop in standing if stop is not None}
         if StopAction.EXIT in actions:
             return TradingState.EXITED
         return TradingState.PAUSED if StopAction.PAUSE in actions else TradingState.RUNNING

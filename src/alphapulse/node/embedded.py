@@ -251,6 +251,10 @@ class EmbeddedNode:
             for trade in trades
             if trade.stage is not Stage.REVERSED
         )
+        bus.publish_all(
+            Draft(Domain.EXECUTION, Source.EXECUTION, (stop,))
+            for stop in self.gate.standing_stops()
+        )
         bus.publish_all(self.risk.restore(booked, now_ns))
 
     def _end(self) -> None:
