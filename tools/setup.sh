@@ -51,6 +51,9 @@ if ! fresh node_modules/.installed "$lock"; then
     echo "$lock" >node_modules/.installed
 fi
 
+if [ "$want" = tests ] && ! command -v nats-server >/dev/null; then
+    need_debian "the tests of the message bus" nats-server || say "the tests of the message bus will be skipped"
+fi
 if [ "$want" = tests ] && ! command -v chromium >/dev/null; then
     need_debian "the browser tests" chromium || say "the browser tests will be skipped"
 fi
