@@ -1,7 +1,8 @@
 """Bytes to messages and back, by the rules of the registry; checks run in one documented order.
 
 Decoding is all or nothing. A repeat of a type that may not repeat does not count: it stays in the message
-as a `RawTlv`, so that re-encoding keeps it and no reader takes it for a statement.
+as a `RawTlv`, so that re-encoding keeps it and no reader takes it for a statement. So does a vendor type whose
+payload is not what this deployment agreed on.
 """
 
 from alphapulse.errors import DecodeError, InvariantError, ValueOutOfRange
@@ -16,7 +17,8 @@ from alphapulse.protocol.header import (
 from alphapulse.protocol.layout import Field, attribute_names, parse_layout
 from alphapulse.protocol.message import Draft, Message, RawTlv, Tlv
 from alphapulse.protocol.packing import Codec, CountedCodec, FixedCodec, Records, Text
-from alphapulse.protocol.registry import TABLE, Overflow, Row
+from alphapulse.protocol.private import VENDOR_TYPES
+from alphapulse.protocol.registry import REGISTRY, Overflow, Row
 from alphapulse.protocol.system import TraceContext
 from alphapulse.protocol.tlv import frame, split
 
@@ -31,6 +33,7 @@ __all__ = [
 ]
 
 _CHECKSUM_OFFSET = 28
+_FIRST_VENDOR_TYPE = VENDOR_TYPES.start
 
 
 def _codec_of(row: Row) -> Codec:
@@ -83,9 +86,9 @@ def _parts_of(row: Row, fields: tuple[Field, ...]) -> list[FixedBlock | Records 
     return parts
 
 
-_CODEC_OF_CLASS: dict[type[Tlv], Codec] = {row.tlv: _codec_of(row) for row in TABLE}
+_CODEC_OF_CLASS: dict[type[Tlv], Codec] = {row.tlv: _codec_of(row) for row in REGISTRY}
 _CODEC_OF_NUMBER: dict[int, Codec] = {codec.number: codec for codec in _CODEC_OF_CLASS.values()}
-_REPEATABLE = frozenset(row.number for row in TABLE if row.repeats)
+_REPEATABLE = frozenset(row.number for row in REGISTRY if row.repeats)
 
 
 def payload_of(tlv: Tlv) -> bytes:
@@ -115,7 +118,11 @@ def _raw_tlv(tlv: Tlv) -> bytes:
     if not isinstance(tlv, RawTlv):
         raise InvariantError(f"`{type(tlv).__name__}` is not in the registry")
     known = _CODEC_OF_NUMBER.get(tlv.type)
-    if known is not None and not known.size_fits(tlv.payload, 0, len(tlv.payload)):
+    if (
+        known is not None
+        and tlv.type < _FIRST_VENDOR_TYPE
+        and not known.size_fits(tlv.payload, 0, len(tlv.payload))
+    ):
         raise ValueOutOfRange(f"{len(tlv.payload)} bytes are no payload of type {tlv.type}")
     return frame(tlv.type, tlv.payload)
 
@@ -166,7 +173,7 @@ def decode(data: bytes, *, verify: bool = True, relay: bool = False) -> Message:
         codec = _CODEC_OF_NUMBER.get(number)
         if codec is None or length == codec.fixed_size:
             continue
-        if not codec.size_fits(data, offset, length):
+        if number < _FIRST_VENDOR_TYPE and not codec.size_fits(data, offset, length):
             raise DecodeError("bad_size", at, f"{length} bytes of type {number}")
     return Message(header, _typed(data, frames))
 
@@ -181,10 +188,26 @@ def _typed(data: bytes, frames: list[tuple[int, int, int, int]]) -> tuple[Tlv, .
             tlvs.append(RawTlv(number, data[offset : offset + length]))
             continue
         seen.add(number)
-        tlvs.append(codec.unpack(data, offset, at))
+        if number < _FIRST_VENDOR_TYPE:
+            tlvs.append(codec.unpack(data, offset, at))
+        else:
+            tlvs.append(_vendor_tlv(codec, data, (offset, length, at)))
     return tuple(tlvs)
+
+
+def _vendor_tlv(codec: Codec, data: bytes, place: tuple[int, int, int]) -> Tlv:
+    offset, length, at = place
+    if codec.size_fits(data, offset, length):
+        try:
+            return codec.unpack(data, offset, at)
+        except DecodeError:
+            pass  # bytes of the size that our layout implies, and yet somebody else's
+    return RawTlv(codec.number, data[offset : offset + length])
 
 
 def ignored_repeats(message: Message) -> int:
     """Return how many TLVs of a decoded message repeat a type that may not repeat."""
-    return sum(isinstance(tlv, RawTlv) and tlv.type in _CODEC_OF_NUMBER for tlv in message.tlvs)
+    return sum(
+        isinstance(tlv, RawTlv) and tlv.type in _CODEC_OF_NUMBER and tlv.type < _FIRST_VENDOR_TYPE
+        for tlv in message.tlvs
+    )

@@ -2,6 +2,8 @@
 
 Packers, parsers and sizes are derived from the layouts. Names of counts, lengths and reserved bytes do not
 show in the classes. In `values` a field may hold only what is listed; fields without an entry are open.
+
+`TABLE` is the protocol's own, `PRIVATE` what this deployment agreed on among itself, from the vendor range.
 """
 
 from collections.abc import Collection, Mapping
@@ -9,12 +11,12 @@ from enum import Enum, IntEnum, unique
 
 import msgspec
 
-from alphapulse.protocol import execution, market_data, signals, system
+from alphapulse.protocol import execution, market_data, private, signals, system
 from alphapulse.protocol.header import Domain
 from alphapulse.protocol.message import Tlv
 from alphapulse.protocol.packing import KeyRule
 
-__all__ = ["TABLE", "Overflow", "Row", "number_of", "row_of"]
+__all__ = ["PRIVATE", "REGISTRY", "TABLE", "Overflow", "Row", "number_of", "row_of"]
 
 
 @unique
@@ -291,10 +293,21 @@ TABLE: tuple[Row, ...] = (
     Row(120, system.TraceContext, _Y, _REFUSE,
         "trace_id u128 · span_id u64 · flags u8 · reserved z3"),
 )
+
+PRIVATE: tuple[Row, ...] = (
+    Row(200, private.DeliveryOrder, _Y, _REFUSE,
+        "epoch u64 · position u64 · event_ns u64 ns · name_len u8 · runs u16 · "
+        "run runs×{domain u8, source u8, epoch u64, sequence u64, length u32} · "
+        "name str(name_len)",
+        records={"run": private.DeliveredRun}),
+)
 # fmt: on
 
-_BY_NUMBER = {row.number: row for row in TABLE}
-_BY_CLASS = {row.tlv: row for row in TABLE}
+REGISTRY = (*TABLE, *PRIVATE)
+"""Every type that has a class here."""
+
+_BY_NUMBER = {row.number: row for row in REGISTRY}
+_BY_CLASS = {row.tlv: row for row in REGISTRY}
 
 
 def row_of(number: int) -> Row | None:
