@@ -20,7 +20,8 @@ from support.protocol_strategies import messages, tlvs_of
 GOLDEN = Path(__file__).parents[1] / "golden" / "protocol"
 LAYOUTS = {
     int(row.split("\t")[0]): (row.split("\t")[1], row.split("\t")[5].split(" · "))
-    for row in GOLDEN.joinpath("registry.tsv").read_text("utf-8").splitlines()[1:]
+    for table in ("registry.tsv", "deployment.tsv")
+    for row in GOLDEN.joinpath(table).read_text("utf-8").splitlines()[1:]
 }
 Value = int | bytes | str | tuple[object, ...]
 

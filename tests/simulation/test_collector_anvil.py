@@ -14,10 +14,12 @@ from alphapulse.collectors.evm.reader import ChainReader, LogFilter
 from alphapulse.collectors.evm.tracker import V2Track, V3Track
 from alphapulse.devnet.devnet import Devnet, DevnetOptions
 from alphapulse.evm.rpc import JsonRpc
+from alphapulse.execution.gas import expected_base_fee
 from alphapulse.primitives.address import ZERO_ADDRESS
 from alphapulse.protocol.codec import decode, encode
 from alphapulse.protocol.header import Header
 from alphapulse.protocol.market_data import (
+    BlockGas,
     ChainEvent,
     ChainEventFlag,
     GasPrice,
@@ -253,6 +255,26 @@ def check_return(said: Collected, drafts: list[Draft], expected: list, block: in
     assert len(backfilled) == statistics.backfilled_logs
     assert max(backfilled) < resume_at
     assert first(drafts[resume_at + 1], GasPrice) is not None
+
+
+def test_each_block_foretells_the_base_fee_of_the_next():
+    """Oracle: the chain's next header."""
+
+    async def scenario():
+        async with busy_devnet() as devnet:
+            config = config_of(devnet)
+            async with collecting(config) as said:
+                await trade_until(devnet, said, said.blocks()[0] + 12)
+                prices, gas = said.all(GasPrice), said.all(BlockGas)
+                assert len(prices) == len(gas) > 8
+                assert any(one.gas_used for one in gas)
+                foretold = [
+                    expected_base_fee(price.base_fee_per_gas, one.gas_used, one.gas_limit)
+                    for price, one in zip(prices, gas, strict=True)
+                ]
+                assert foretold[:-1] == [price.base_fee_per_gas for price in prices[1:]]
+
+    asyncio.run(scenario())
 
 
 def test_a_reorganisation_of_a_real_node_is_noticed():

@@ -25,6 +25,7 @@ __all__ = [
     "PathGas",
     "base_fee_bound",
     "calldata_tokens",
+    "expected_base_fee",
     "fees",
     "gas_cost",
     "gas_limit",
@@ -200,12 +201,14 @@ class FeeRule(msgspec.Struct, frozen=True):
     """How a chain moves its base fee: the target is 1/elasticity of the gas limit, a block that uses none or twice the target moves the
     fee by 1/denominator. Ethereum's is the default; an OP-stack chain states its own.
 
-    Range   elasticity >= 2, denominator >= 1.
+    Range   elasticity >= 2, denominator >= 1; follows_gas_used is False where the fee moves by another law, as Arbitrum's does:
+            then a bound is all that is known of the next one.
     Source  EIP-1559.
     """
 
     elasticity: int = 2
     denominator: int = 8
+    follows_gas_used: bool = True
 
     def __post_init__(self) -> None:
         if self.elasticity < 2 or self.denominator < 1:
@@ -319,6 +322,21 @@ def base_fee_bound(base_fee_per_gas: int, blocks: int, rule: FeeRule = ETHEREUM)
     for _ in range(blocks):
         bound += max(div_ceil(bound * most, MIN_GAS_TARGET * rule.denominator), 1)
     return bound
+
+
+def expected_base_fee(
+    base_fee_per_gas: int, gas_used: int, block_gas_limit: int, rule: FeeRule = ETHEREUM
+) -> int:
+    """Return the next block's base fee: exactly where the block's gas is known, else the most that it can be.
+
+    Units   wei per gas; gas.
+    Range   as `next_base_fee`; block_gas_limit 0 says that the gas is not known.
+    Raises  ValueOutOfRange as `next_base_fee`.
+    Source  EIP-1559.
+    """
+    if block_gas_limit < rule.elasticity or not rule.follows_gas_used:
+        return base_fee_bound(base_fee_per_gas, 1, rule)
+    return next_base_fee(base_fee_per_gas, gas_used, block_gas_limit, rule)
 
 
 def fees(

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alphapulse.errors import InvalidData, Rejected
 from alphapulse.market.announced import kind_of, members_of
@@ -16,6 +16,7 @@ from alphapulse.primitives.instrument_id import ASSET_POOL, ASSET_WILDCARD, Inst
 from alphapulse.protocol.header import Domain
 from alphapulse.protocol.market_data import (
     BLOCK_LEVEL,
+    BlockGas,
     ChainEvent,
     ChainEventFlag,
     GasPrice,
@@ -55,7 +56,10 @@ NO_HOOKS = bytes(20)
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The last block that was closed, with its fees in wei per gas; those of layer 1 are 0 where there is none."""
+    """The last block that was closed, with its fees in wei per gas; those of layer 1 are 0 where there is none.
+
+    gas_limit is 0 where the collector does not know the block's gas.
+    """
 
     chain_id: int
     block: int
@@ -67,6 +71,8 @@ class Head:
     span_id: int
     l1_base_fee: int = 0
     l1_blob_fee: int = 0
+    gas_used: int = 0
+    gas_limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +211,8 @@ class Market:
         if isinstance(tlv, GasPrice):
             if event is not None and event.log_index == BLOCK_LEVEL:
                 self._close_block(tlv, event, trace)
+        elif isinstance(tlv, BlockGas):
+            self._tell_gas(tlv, event)
         elif isinstance(tlv, PoolState):
             self._base(tlv, event)
         elif isinstance(tlv, PoolTick):
@@ -317,6 +325,16 @@ class Market:
             gas.l1_base_fee,
             gas.l1_blob_fee,
         )
+
+    def _tell_gas(self, gas: BlockGas, event: ChainEvent | None) -> None:
+        """Complete the head that the same message has just closed."""
+        head = self._heads.get(event.chain_id) if event is not None else None
+        if event is None or head is None or head.block_hash != event.block_hash:
+            return
+        if gas.gas_used > gas.gas_limit:
+            self._counts["refused"] += 1
+            return
+        self._heads[event.chain_id] = replace(head, gas_used=gas.gas_used, gas_limit=gas.gas_limit)
 
     def _invalidate(self, notice: StateInvalidation) -> None:
         instrument = notice.instrument

@@ -10,6 +10,7 @@ from alphapulse.protocol.message import Message, Tlv
 
 __all__ = [
     "BLOCK_LEVEL",
+    "BlockGas",
     "BookChange",
     "BookLevel",
     "BookSide",
@@ -396,6 +397,13 @@ class GasPrice(Tlv, frozen=True):
     l1_base_fee: int
     l1_blob_fee: int
     event_ns: int
+
+
+class BlockGas(Tlv, frozen=True):
+    """Gas of the block whose GasPrice stands in the same message: with it the next base fee is known."""
+
+    gas_used: int
+    gas_limit: int
 
 
 class ChainEvent(Tlv, frozen=True):

@@ -1,5 +1,7 @@
 """The TLV registry as data: number, class, home domain, overflow rule, layout, closed lists and limits.
 
+Numbers from 200 on are this deployment's own: others skip them, and nobody needs them to understand the rest.
+
 Packers, parsers and sizes are derived from the layouts. Names of counts, lengths and reserved bytes do not
 show in the classes. In `values` a field may hold only what is listed; fields without an entry are open.
 
@@ -292,6 +294,7 @@ TABLE: tuple[Row, ...] = (
         values={"count": range(5001)}),
     Row(120, system.TraceContext, _Y, _REFUSE,
         "trace_id u128 · span_id u64 · flags u8 · reserved z3"),
+    Row(201, market_data.BlockGas, _M, _REFUSE, "gas_used u64 gas · gas_limit u64 gas"),
 )
 
 PRIVATE: tuple[Row, ...] = (

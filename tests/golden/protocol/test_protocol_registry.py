@@ -1,4 +1,7 @@
-"""The registry says what the published table says. Oracle: the table, kept verbatim in `registry.tsv`."""
+"""The registry says what the published table says. Oracle: the table, kept verbatim in `registry.tsv`.
+
+`deployment.tsv` holds, in the same form, the types that this deployment adds in the range left to it (200 to 254).
+"""
 
 import re
 from pathlib import Path
@@ -10,7 +13,8 @@ from alphapulse.protocol.registry import TABLE, Row, number_of, row_of
 
 ROWS = [
     line.split("\t")
-    for line in Path(__file__).with_name("registry.tsv").read_text("utf-8").splitlines()[1:]
+    for table in ("registry.tsv", "deployment.tsv")
+    for line in Path(__file__).with_name(table).read_text("utf-8").splitlines()[1:]
 ]
 WIDTHS = {"id": 12, "addr": 20, "h32": 32, "u160be": 20}
 

@@ -181,11 +181,13 @@ GOOD = HeaderJson(
     timestamp="0x5",
     logs_bloom="0x" + "00" * 255 + "01",
     base_fee_per_gas="0x7",
+    gas_used="0x8",
+    gas_limit="0x9",
 )
 
 
 def test_a_header_becomes_integers():
-    assert block_header(GOOD) == BlockHeader(16, b"\1" * 32, b"\2" * 32, 5 * 10**9, 7, 1)
+    assert block_header(GOOD) == BlockHeader(16, b"\1" * 32, b"\2" * 32, 5 * 10**9, 7, 1, 8, 9)
 
 
 @pytest.mark.parametrize(
@@ -196,6 +198,8 @@ def test_a_header_becomes_integers():
         ("timestamp", "0xffffffffffffffff"),
         ("logs_bloom", "0x"),
         ("base_fee_per_gas", "0x10000000000000000"),
+        ("gas_used", "0xa"),
+        ("gas_limit", "0x10000000000000000"),
     ],
 )
 def test_a_malformed_header_is_refused(name, value):

@@ -1,6 +1,7 @@
 """Messages of logs. Oracle: PROTOCOL 5.1 and 5.2, computed here in fractions."""
 
 import hashlib
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -27,6 +28,7 @@ from alphapulse.protocol.codec import decode, encode
 from alphapulse.protocol.header import Header
 from alphapulse.protocol.market_data import (
     BLOCK_LEVEL,
+    BlockGas,
     ChainEvent,
     GasPrice,
     InstrumentMeta,
@@ -193,6 +195,12 @@ def test_the_block_message():
     assert gas == GasPrice(31337, 7, 9, 1, 0, 0, 700 * 10**9)
     assert event == ChainEvent(31337, 7, b"\7" * 32, ZERO_HASH, BLOCK_LEVEL, BLOCK_LEVEL, 0)
     assert trace == trace_of(b"\7" * 32, ZERO_HASH, BLOCK_LEVEL)
+
+
+def test_the_block_message_tells_the_gas_where_the_node_does():
+    draft = NORMALISER.block_draft(replace(HEADER, gas_used=8, gas_limit=30))
+    assert [type(tlv) for tlv in draft.tlvs] == [GasPrice, BlockGas, ChainEvent, TraceContext]
+    assert draft.tlvs[1] == BlockGas(gas_used=8, gas_limit=30)
 
 
 def test_announcements_reverse_every_id():

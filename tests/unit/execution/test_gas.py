@@ -149,6 +149,15 @@ def test_words_passed_are_counted_to_one(spacing):
             gas.words_between(*wrong)
 
 
+def test_the_expected_base_fee_is_exact_where_the_gas_is_known_and_a_bound_elsewhere():
+    fee, used, limit = 80_869_370_967, 9_755_040, 30_000_000
+    assert gas.expected_base_fee(fee, used, limit) == gas.next_base_fee(fee, used, limit)
+    bound = gas.base_fee_bound(fee, 1)
+    assert gas.expected_base_fee(fee, 0, 0) == bound
+    other_law = gas.FeeRule(follows_gas_used=False)
+    assert gas.expected_base_fee(fee, used, limit, other_law) == bound
+
+
 def test_the_next_base_fee_of_known_blocks():
     """Oracle: mainnet 17173049 -> 17173050, and the examples of EIP-1559."""
     assert gas.next_base_fee(80_869_370_967, 9_755_040, 30_000_000) == 77_334_732_501

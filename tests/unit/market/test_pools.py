@@ -5,7 +5,7 @@ import pytest
 from alphapulse.market.freshness import Freshness
 from alphapulse.market.pools import Market
 from alphapulse.protocol.header import Domain
-from alphapulse.protocol.market_data import PoolBurn, PoolMint
+from alphapulse.protocol.market_data import BlockGas, PoolBurn, PoolMint
 from support.universe import V2_A, V2_B, V3, Chain, address_of
 
 RESET, STALE, RESUME = 1, 2, 3
@@ -70,6 +70,18 @@ def test_a_base_is_usable_when_its_block_is_closed():
 def test_a_closed_block_reports_what_became_usable(world):
     assert sorted(world.changed) == sorted((PAIR, CONCENTRATED))
     assert world.market.head(world.chain.chain_id).block == 10
+
+
+def test_a_closed_block_tells_its_gas_where_that_is_known(world):
+    closing = world.chain.block(11)
+    world.say(type(closing)(closing.header, (*closing.tlvs, BlockGas(7, 30))))
+    head = world.market.head(world.chain.chain_id)
+    assert (head.block, head.gas_used, head.gas_limit) == (11, 7, 30)
+    impossible = world.chain.block(12)
+    world.say(type(impossible)(impossible.header, (*impossible.tlvs, BlockGas(31, 30))))
+    head = world.market.head(world.chain.chain_id)
+    assert (head.block, head.gas_used, head.gas_limit) == (12, 0, 0)
+    assert world.market.statistics().refused == 1
 
 
 def test_a_reserve_log_sets_reserves_and_a_swap_of_a_pair_does_not(world):

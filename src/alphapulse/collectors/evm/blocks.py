@@ -44,11 +44,13 @@ class HeaderJson(msgspec.Struct, frozen=True, rename="camel"):
     timestamp: str
     logs_bloom: str
     base_fee_per_gas: str | None = None
+    gas_used: str = "0x0"
+    gas_limit: str = "0x0"
 
 
 @dataclass(frozen=True, slots=True)
 class BlockHeader:
-    """What is needed of a header; `base_fee_per_gas` is 0 on chains without one."""
+    """What is needed of a header; `base_fee_per_gas` is 0 on chains without one, `gas_limit` where it is not told."""
 
     number: int
     block_hash: Hash32
@@ -56,6 +58,8 @@ class BlockHeader:
     timestamp_ns: int
     base_fee_per_gas: int
     logs_bloom: int
+    gas_used: int = 0
+    gas_limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,11 @@ def block_header(raw: HeaderJson) -> BlockHeader:
     timestamp_ns = hex_int(raw.timestamp) * NANOSECONDS
     if timestamp_ns >= 1 << 64:
         raise DecodeError("bad_value", 0, f"block time `{raw.timestamp}` does not fit 64 bits")
+    gas_used, gas_limit = hex_int(raw.gas_used), hex_int(raw.gas_limit)
+    if not gas_used <= gas_limit < 1 << 64:
+        raise DecodeError(
+            "bad_value", 0, f"`{raw.gas_used}` gas of a limit of `{raw.gas_limit}` cannot be"
+        )
     return BlockHeader(
         number=hex_int(raw.number),
         block_hash=Hash32(hex_bytes(raw.hash, 32)),
@@ -105,6 +114,8 @@ def block_header(raw: HeaderJson) -> BlockHeader:
         timestamp_ns=timestamp_ns,
         base_fee_per_gas=0 if raw.base_fee_per_gas is None else hex_int(raw.base_fee_per_gas),
         logs_bloom=int.from_bytes(hex_bytes(raw.logs_bloom, BLOOM_BYTES), "big"),
+        gas_used=gas_used,
+        gas_limit=gas_limit,
     )
 
 

@@ -24,6 +24,7 @@ __all__ = ["FakeBlock", "FakeNode", "FaultPlan"]
 BLOCK_TIME_S = 12
 GENESIS_TIME_S = 1_700_000_000
 BASE_FEE = 10**9
+GAS_TARGET = 15_000_000
 LIMIT_EXCEEDED = -32005
 UNKNOWN_BLOCK = -32000
 
@@ -278,6 +279,8 @@ class FakeNode:
             "timestamp": hex(GENESIS_TIME_S + BLOCK_TIME_S * block.number),
             "logsBloom": hex_of(bloom.to_bytes(256, "big")),
             "baseFeePerGas": hex(BASE_FEE + block.number),
+            "gasUsed": hex(GAS_TARGET),
+            "gasLimit": hex(2 * GAS_TARGET),
         }
 
 

@@ -32,6 +32,7 @@ from alphapulse.primitives.venue import chain_venue
 from alphapulse.protocol.header import Domain
 from alphapulse.protocol.market_data import (
     BLOCK_LEVEL,
+    BlockGas,
     ChainEvent,
     GasPrice,
     InstrumentKind,
@@ -144,7 +145,8 @@ class Normaliser:
             l1_blob_fee=0,
             event_ns=header.timestamp_ns,
         )
-        return self._draft(gas, self._block_event(header, flags), _block_trace(header))
+        told = (BlockGas(header.gas_used, header.gas_limit),) if header.gas_limit else ()
+        return self._draft(gas, *told, self._block_event(header, flags), _block_trace(header))
 
     def announcements(self, header: BlockHeader) -> Iterator[Draft]:
         """Yield InstrumentMeta of each token, then of each pool."""

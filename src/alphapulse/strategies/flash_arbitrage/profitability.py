@@ -8,7 +8,7 @@ from alphapulse.errors import BelowMinProfit, InvariantError, LimitExceeded, Rej
 from alphapulse.execution.gas import (
     CONCENTRATED,
     Hop,
-    base_fee_bound,
+    expected_base_fee,
     gas_cost,
     gas_limit,
     net_profit,
@@ -123,7 +123,7 @@ def words_passed(quoter: PoolQuoter, amount_in: int, zero_for_one: bool, tick_sp
 class Assessor:
     """Sizes and costs cycles against one state of the market; made anew for each block.
 
-    The gas price is the most that the next block's base fee can be, plus the tip.
+    The gas price is the next block's base fee, or the most that it can be where the last block's gas is not known, plus the tip.
     """
 
     __slots__ = (
@@ -163,7 +163,9 @@ class Assessor:
         self._token_gas = dict(config.token_gas)
         self._calibration = calibration or Calibration()
         self._visited = visited or VisitedTicks()
-        self._base_fee = base_fee_bound(head.base_fee_per_gas, 1, config.fee_rule)
+        self._base_fee = expected_base_fee(
+            head.base_fee_per_gas, head.gas_used, head.gas_limit, config.fee_rule
+        )
         self.price_per_gas = self._base_fee + self._tips.least_per_gas
         self._gas_floors = gas_floors
         self._openings: dict[Address, tuple[int, Rate | None]] = {}
