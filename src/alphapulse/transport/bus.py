@@ -1,17 +1,28 @@
-"""What every way of passing messages offers: publish, subscribe, statistics."""
+"""What every way of passing messages offers: publish, subscribe, statistics; and what a bus with a link adds."""
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from enum import StrEnum, unique
+from typing import NoReturn, Protocol
 
 import msgspec
 
 from alphapulse.protocol.header import Domain
 from alphapulse.protocol.message import Draft, Message
 
-__all__ = ["ALL_DOMAINS", "Bus", "BusStatistics", "Subscriber", "SubscriberStatistics"]
+__all__ = [
+    "ALL_DOMAINS",
+    "Bus",
+    "BusStatistics",
+    "LinkState",
+    "LinkStatistics",
+    "LinkedBus",
+    "SourceStatistics",
+    "Subscriber",
+    "SubscriberStatistics",
+]
 
 Subscriber = Callable[[Message, int], None]
-"""Called with a message and `now_ns`, which is the message's own timestamp."""
+"""Called with a message and `now_ns`: the message's own timestamp, or what this bus has said before if that is later."""
 
 ALL_DOMAINS: frozenset[int] = frozenset(Domain)
 
@@ -32,6 +43,57 @@ class BusStatistics(msgspec.Struct, frozen=True):
     longest_cascade: int
     deepest_queue: int
     subscribers: tuple[SubscriberStatistics, ...]
+    foreign: int = 0  # of `messages`, those that other processes published
+
+
+@unique
+class LinkState(StrEnum):
+    """How a bus stands to the other processes. Only LIVE and LOST say that what was published will arrive soon.
+
+    LINKING  not yet connected everywhere
+    LIVE     every connection stands
+    LOST     a connection ended and is being made again; domain 1 was invalidated in the local order
+    STALLED  a message of domain 2 or 3 has waited for a second: stop trading until the bus is LIVE again
+    CLOSED   the bus has ended
+    """
+
+    LINKING = "linking"
+    LIVE = "live"
+    LOST = "lost"
+    STALLED = "stalled"
+    CLOSED = "closed"
+
+
+class SourceStatistics(msgspec.Struct, frozen=True):
+    """What came of one foreign producer."""
+
+    domain: int
+    source: int
+    epoch: int
+    next_sequence: int
+    delivered: int
+    duplicates: int
+    gaps: int
+    held: int
+
+
+class LinkStatistics(msgspec.Struct, frozen=True):
+    """Counts of a link since its start. `lost` counts messages of domain 1 that no recovery brought back."""
+
+    state: LinkState
+    connections: int
+    reconnects: int
+    sent: int
+    sent_bytes: int
+    resent: int
+    waiting: int
+    received: int
+    invalid: int
+    recoveries: int
+    snapshots: int
+    lost: int
+    last_error: str
+    sources: tuple[SourceStatistics, ...]
 
 
 class Bus(Protocol):
@@ -53,4 +115,40 @@ class Bus(Protocol):
 
     def statistics(self) -> BusStatistics:
         """Return a frozen view of the counts."""
+        ...
+
+
+class LinkedBus(Bus, Protocol):
+    """A bus whose order also holds what other processes publish."""
+
+    @property
+    def state(self) -> LinkState:
+        """Return how the link stands."""
+        ...
+
+    async def linked(self, *, timeout_s: float = 30.0) -> None:
+        """Wait until every connection stands for the first time.
+
+        Raises  EndpointDown naming the connection and its last error when the time is over.
+        """
+        ...
+
+    async def failed(self) -> NoReturn:
+        """Wait until a subscriber fails on what the link delivered, and raise its error: the bus has stopped."""
+        ...
+
+    async def drain(self, *, timeout_s: float) -> bool:
+        """Wait until all that was published has left, and return whether it has."""
+        ...
+
+    def on_state(self, callback: Callable[[LinkState], None]) -> None:
+        """Call at each change of the state."""
+        ...
+
+    def on_base_wanted(self, callback: Callable[[int, int], None]) -> None:
+        """Call with (domain, source) when others need that own source's base messages published again."""
+        ...
+
+    def link_statistics(self) -> LinkStatistics:
+        """Return a frozen view of the link's counts."""
         ...

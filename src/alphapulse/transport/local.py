@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from threading import get_ident
 
-from alphapulse.errors import CascadeTooLong, InvariantError
-from alphapulse.protocol.message import Draft
+from alphapulse.errors import CascadeTooLong, InvariantError, ValueOutOfRange
+from alphapulse.protocol.message import Draft, Message
 from alphapulse.transport.bus import (
     ALL_DOMAINS,
     BusStatistics,
@@ -14,7 +14,7 @@ from alphapulse.transport.bus import (
 )
 from alphapulse.transport.sequence import Sequencer
 
-__all__ = ["CASCADE_LIMIT", "LocalBus"]
+__all__ = ["CASCADE_LIMIT", "LATEST_NS", "LocalBus"]
 
 CASCADE_LIMIT = 65_536
 """Messages that subscribers may publish before the bus rests.
@@ -22,6 +22,9 @@ CASCADE_LIMIT = 65_536
 A pool universe of ten thousand answers one block with a few thousand messages at most; a cascade
 beyond this is two components that answer each other for ever.
 """
+
+LATEST_NS = 2**63 - 1
+"""The year 2262: a foreign time beyond it would leave no room for the times after it."""
 
 
 class _Subscription:
@@ -43,6 +46,12 @@ class LocalBus:
     number and its time when its turn comes, so sequences, timestamps and deliveries have one order.
     Timestamps rise strictly even when the clock stands still or steps back.
 
+    What another process published enters the order by `deliver`, with its own number and time. Its `now_ns`
+    is its timestamp, or the last `now_ns` of this bus if that is later; own timestamps stay above every
+    `now_ns` before them. So time follows from the order alone.
+
+    `outlet` is given each own message after its subscribers: the way out of the process.
+
     A subscriber that raises has broken the order for those behind it: the error goes to whoever
     published, and the bus refuses everything after it.
     """
@@ -56,9 +65,11 @@ class LocalBus:
         "_clock",
         "_deepest_queue",
         "_delivering",
+        "_foreign",
         "_last_ns",
         "_longest_cascade",
         "_nested",
+        "_outlet",
         "_queue",
         "_routes",
         "_sequencer",
@@ -72,11 +83,13 @@ class LocalBus:
         clock: Callable[[], int],
         *,
         cascade_limit: int = CASCADE_LIMIT,
+        outlet: Callable[[Message], None] | None = None,
     ) -> None:
         self._sequencer = sequencer
+        self._outlet = outlet
         self._clock = clock
         self._cascade_limit = cascade_limit
-        self._queue: deque[Draft] = deque()
+        self._queue: deque[Draft | Message] = deque()
         self._subscriptions: list[_Subscription] = []
         self._routes: dict[int, tuple[_Subscription, ...]] = dict.fromkeys(ALL_DOMAINS, ())
         self._by_domain = dict.fromkeys(sorted(ALL_DOMAINS), 0)
@@ -87,6 +100,7 @@ class LocalBus:
         self._last_ns = 0
         self._cascade = 0
         self._nested = 0
+        self._foreign = 0
         self._longest_cascade = 0
         self._deepest_queue = 0
 
@@ -131,6 +145,26 @@ class LocalBus:
         if waiting:
             self._drain()
 
+    def deliver(self, message: Message) -> None:
+        """Take a message of another process into the order; during a delivery it waits its turn.
+
+        Raises  ValueOutOfRange for a timestamp beyond LATEST_NS; InvariantError as `publish`.
+        """
+        self._admit_foreign(message)
+        if not self._delivering:
+            self._drain()
+
+    def deliver_all(self, messages: Iterable[Message]) -> None:
+        """Take messages of other processes in a row: nothing that they cause comes between them.
+
+        Raises  as `deliver`.
+        """
+        waiting = tuple(messages)
+        for message in waiting:
+            self._admit_foreign(message)
+        if waiting and not self._delivering:
+            self._drain()
+
     def statistics(self) -> BusStatistics:
         """Return a frozen view of the counts."""
         return BusStatistics(
@@ -139,6 +173,7 @@ class LocalBus:
             nested=self._nested,
             longest_cascade=self._longest_cascade,
             deepest_queue=self._deepest_queue,
+            foreign=self._foreign,
             subscribers=tuple(
                 SubscriberStatistics(
                     one.name,
@@ -151,10 +186,8 @@ class LocalBus:
         )
 
     def _admit(self, draft: Draft) -> None:
-        if self._thread != get_ident():
-            self._claim_thread()
-        if self._broken_by:
-            raise InvariantError(f"the bus stopped when `{self._broken_by}` failed")
+        if self._thread != get_ident() or self._broken_by:
+            self._check_open()
         if draft.domain not in self._routes:
             raise InvariantError(f"`domain` must be 1 to 4, was {draft.domain}")
         if self._delivering:
@@ -163,10 +196,25 @@ class LocalBus:
                 raise CascadeTooLong(self._cascade_limit, self._calling)
         self._queue.append(draft)
 
-    def _claim_thread(self) -> None:
-        if self._thread is not None:
+    def _admit_foreign(self, message: Message) -> None:
+        if self._thread != get_ident() or self._broken_by:
+            self._check_open()
+        header = message.header
+        if header.domain not in self._routes:
+            raise InvariantError(f"`domain` must be 1 to 4, was {header.domain}")
+        if header.timestamp_ns > LATEST_NS:
+            raise ValueOutOfRange(
+                f"`timestamp_ns` must be at most {LATEST_NS}, was {header.timestamp_ns}"
+            )
+        self._queue.append(message)
+
+    def _check_open(self) -> None:
+        if self._thread is None:
+            self._thread = get_ident()
+        if self._thread != get_ident():
             raise InvariantError("a local bus belongs to the thread that first published on it")
-        self._thread = get_ident()
+        if self._broken_by:
+            raise InvariantError(f"the bus stopped when `{self._broken_by}` failed")
 
     def _drain(self) -> None:
         queue = self._queue
@@ -176,7 +224,11 @@ class LocalBus:
         try:
             while queue:
                 self._deepest_queue = max(self._deepest_queue, len(queue))
-                self._deliver(queue.popleft())
+                said = queue.popleft()
+                if type(said) is Draft:
+                    self._say(said)
+                elif type(said) is Message:
+                    self._pass_on(said)
             finished = True
         finally:
             if not finished:
@@ -186,7 +238,7 @@ class LocalBus:
             self._nested += self._cascade
             self._longest_cascade = max(self._longest_cascade, self._cascade)
 
-    def _deliver(self, draft: Draft) -> None:
+    def _say(self, draft: Draft) -> None:
         self._calling = "sequencer"
         now_ns = self._clock()
         if now_ns <= self._last_ns:
@@ -195,5 +247,17 @@ class LocalBus:
         self._last_ns = now_ns
         self._by_domain[draft.domain] += 1
         for one in self._routes[draft.domain]:
+            self._calling = one.name
+            one.callback(message, now_ns)
+        if self._outlet is not None:
+            self._calling = "outlet"
+            self._outlet(message)
+
+    def _pass_on(self, message: Message) -> None:
+        domain = message.header.domain
+        now_ns = self._last_ns = max(self._last_ns, message.header.timestamp_ns)
+        self._by_domain[domain] += 1
+        self._foreign += 1
+        for one in self._routes[domain]:
             self._calling = one.name
             one.callback(message, now_ns)
