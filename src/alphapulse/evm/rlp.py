@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from alphapulse.errors import DecodeError, ValueOutOfRange
 
-__all__ = ["Item", "decode", "encode", "integer"]
+__all__ = ["Item", "decode", "encode", "encode_bytes", "encode_integer", "integer", "list_of"]
 
 Item: TypeAlias = "bytes | Sequence[Item]"
 
@@ -13,6 +13,8 @@ _SHORT = 55  # longest payload whose length fits the prefix byte
 _STRING = 0x80
 _LIST = 0xC0
 MAX_DEPTH = 32  # transactions need three; a bound keeps hostile input off the stack
+_BYTES = [bytes((value,)) for value in range(256)]
+_SHORT_STRINGS = [_BYTES[_STRING + length] for length in range(_SHORT + 1)]
 
 
 def encode(item: Item) -> bytes:
@@ -21,10 +23,34 @@ def encode(item: Item) -> bytes:
     Source  Ethereum yellow paper, appendix B.
     """
     if isinstance(item, bytes):
-        if len(item) == 1 and item[0] < _STRING:
-            return item
-        return _prefix(len(item), _STRING) + item
-    payload = b"".join([encode(part) for part in item])
+        return encode_bytes(item)
+    return list_of(b"".join([encode(part) for part in item]))
+
+
+def encode_bytes(item: bytes) -> bytes:
+    """Return the encoding of bytes."""
+    length = len(item)
+    if length == 1 and item[0] < _STRING:
+        return item
+    if length <= _SHORT:
+        return _SHORT_STRINGS[length] + item
+    return _prefix(length, _STRING) + item
+
+
+def encode_integer(value: int) -> bytes:
+    """Return the encoding of an integer's shortest bytes.
+
+    Range   0 <= value < 2**256.
+    Raises  OverflowError outside of it.
+    """
+    if 0 < value < _STRING:
+        return _BYTES[value]
+    size = (value.bit_length() + 7) >> 3
+    return _SHORT_STRINGS[size] + value.to_bytes(size, "big")
+
+
+def list_of(payload: bytes) -> bytes:
+    """Return the list whose items' encodings are joined in `payload`."""
     return _prefix(len(payload), _LIST) + payload
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "SignedTransaction",
     "UnsignedTransaction",
     "address_of_key",
+    "check_key",
     "decode_signed",
     "recover_sender",
     "sign",
@@ -28,11 +29,13 @@ AccessEntry = tuple[bytes, tuple[bytes, ...]]
 """An address and the storage keys announced with it."""
 
 _TYPE = b"\x02"
+_NO_ACCESS = rlp.encode([])
 _ADDRESS_BYTES = 20
 _KEY_BYTES = 32
 _UNSIGNED_FIELDS = 9
 _SIGNED_FIELDS = 12
 _MAX_UINT64 = 2**64 - 1
+_PROBE = keccak256(b"a key signs this once before it signs anything else")
 _HALF_ORDER = 0x7FFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFF_5D576E73_57A4501D_DFE92F46_681B20A0
 
 
@@ -78,24 +81,28 @@ class UnsignedTransaction:
                     "`access_list` must hold addresses of 20 and keys of 32 bytes"
                 )
 
-    def fields(self) -> list[rlp.Item]:
-        """Return the nine RLP items that the signature covers."""
-        integer = rlp.integer
-        return [
-            integer(self.chain_id),
-            integer(self.nonce),
-            integer(self.max_priority_fee_per_gas),
-            integer(self.max_fee_per_gas),
-            integer(self.gas_limit),
-            self.to,
-            integer(self.value),
-            self.data,
-            [[entry, list(keys)] for entry, keys in self.access_list],
-        ]
+    def payload(self) -> bytes:
+        """Return the encodings of the nine items that the signature covers, joined."""
+        integer = rlp.encode_integer
+        return b"".join(
+            (
+                integer(self.chain_id),
+                integer(self.nonce),
+                integer(self.max_priority_fee_per_gas),
+                integer(self.max_fee_per_gas),
+                integer(self.gas_limit),
+                rlp.encode_bytes(self.to),
+                integer(self.value),
+                rlp.encode_bytes(self.data),
+                rlp.encode([[entry, list(keys)] for entry, keys in self.access_list])
+                if self.access_list
+                else _NO_ACCESS,
+            )
+        )
 
     def signing_hash(self) -> Hash32:
         """Return the hash that the sender signs."""
-        return Hash32(keccak256(_TYPE + rlp.encode(self.fields())))
+        return Hash32(keccak256(_TYPE + rlp.list_of(self.payload())))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -115,27 +122,48 @@ def address_of_key(key: PublicKey) -> Address:
     return Address(keccak256(key.format(compressed=False)[1:])[12:])
 
 
-def sign(transaction: UnsignedTransaction, key: PrivateKey) -> SignedTransaction:
+def sign(
+    transaction: UnsignedTransaction, key: PrivateKey, sender: Address | None = None
+) -> SignedTransaction:
     """Return the transaction with its signature: deterministic nonce, low s.
 
-    Raises  InvariantError when the signature does not recover to the key's own address.
+    `sender` is the key's own address, worked out when it is not given. The signature is not recovered again: libsecp256k1 reads
+    the recovery id off the very point whose x is r, and what a fault would break there would break a check beside it. A wrong one
+    names a sender without money or nonce, so that every node refuses the bytes; `check_key` proves key and library once.
+
+    Raises  InvariantError for a high s.
     Source  EIP-1559, EIP-2 (low s), RFC 6979.
     """
-    digest = transaction.signing_hash()
-    signature = key.sign_recoverable(digest, hasher=None)
-    sender = address_of_key(key.public_key)
-    recovered = PublicKey.from_signature_and_message(signature, digest, hasher=None)
-    if address_of_key(recovered) != sender:
-        raise InvariantError("a signature does not recover to its signer")
+    payload = transaction.payload()
+    signature = key.sign_recoverable(keccak256(_TYPE + rlp.list_of(payload)), hasher=None)
     s = int.from_bytes(signature[32:64], "big")
     if s > _HALF_ORDER:
         raise InvariantError("a signature has a high s")
-    items = transaction.fields()
-    items.append(rlp.integer(signature[64]))
-    items.append(rlp.integer(int.from_bytes(signature[:32], "big")))
-    items.append(rlp.integer(s))
-    raw = _TYPE + rlp.encode(items)
-    return SignedTransaction(raw, Hash32(keccak256(raw)), sender)
+    integer = rlp.encode_integer
+    raw = _TYPE + rlp.list_of(
+        b"".join(
+            (
+                payload,
+                integer(signature[64]),
+                integer(int.from_bytes(signature[:32], "big")),
+                integer(s),
+            )
+        )
+    )
+    return SignedTransaction(raw, Hash32(keccak256(raw)), sender or address_of_key(key.public_key))
+
+
+def check_key(key: PrivateKey) -> Address:
+    """Return the address of a key whose signature of a fixed digest recovers to it.
+
+    Raises  InvariantError when it does not: then nothing that is signed here can be trusted.
+    """
+    sender = address_of_key(key.public_key)
+    signature = key.sign_recoverable(_PROBE, hasher=None)
+    recovered = PublicKey.from_signature_and_message(signature, _PROBE, hasher=None)
+    if address_of_key(recovered) != sender:
+        raise InvariantError("a signature does not recover to its signer")
+    return sender
 
 
 def recover_sender(raw: bytes) -> Address:

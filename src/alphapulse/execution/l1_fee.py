@@ -316,7 +316,7 @@ def stand_in(chain_id: int, to: bytes, data: bytes, gas_limit: int) -> bytes:
     Range   nonces below 2**24 and fees below 2**48 wei per gas make a transaction no dearer than this.
     Source  EIP-1559, EIP-2718.
     """
-    fields = UnsignedTransaction(
+    payload = UnsignedTransaction(
         chain_id=chain_id,
         nonce=DEAREST_NONCE,
         max_priority_fee_per_gas=DEAREST_TIP,
@@ -325,5 +325,5 @@ def stand_in(chain_id: int, to: bytes, data: bytes, gas_limit: int) -> bytes:
         to=to,
         value=0,
         data=data,
-    ).fields()
-    return TRANSACTION_TYPE + rlp.encode(fields)
+    ).payload()
+    return TRANSACTION_TYPE + rlp.list_of(payload)

@@ -12,7 +12,7 @@ from alphapulse.errors import Misconfigured
 from alphapulse.evm.transaction import (
     SignedTransaction,
     UnsignedTransaction,
-    address_of_key,
+    check_key,
     sign,
 )
 from alphapulse.primitives.address import Address, hex_of
@@ -26,14 +26,17 @@ _MAX_KEYSTORE_BYTES = 64 * 1024  # a V3 keystore has about 500 bytes
 
 
 class Wallet:
-    """One account that signs; its text forms show the address only."""
+    """One account that signs; its text forms show the address only.
+
+    Raises  InvariantError when made of a key whose signature does not recover to it.
+    """
 
     __slots__ = ("_key", "address")
 
     def __init__(self, key: Secret[bytes]) -> None:
         private = PrivateKey(key.reveal())
         self._key = Secret(private)
-        self.address: Address = address_of_key(private.public_key)
+        self.address: Address = check_key(private)
 
     @classmethod
     def load(cls, keystore_path: Path, password: Secret[str] | str) -> "Wallet":
@@ -75,7 +78,7 @@ class Wallet:
 
     def sign(self, transaction: UnsignedTransaction) -> SignedTransaction:
         """Return the transaction signed by this account."""
-        return sign(transaction, self._key.reveal())
+        return sign(transaction, self._key.reveal(), self.address)
 
     def __repr__(self) -> str:
         return f"Wallet({hex_of(self.address)})"

@@ -5,7 +5,13 @@ from hypothesis import strategies as st
 
 from alphapulse.errors import DecodeError, ValueOutOfRange
 from alphapulse.evm import rlp
-from alphapulse.evm.transaction import UnsignedTransaction, decode_signed, recover_sender, sign
+from alphapulse.evm.transaction import (
+    UnsignedTransaction,
+    check_key,
+    decode_signed,
+    recover_sender,
+    sign,
+)
 
 KEY = PrivateKey(bytes(31) + b"\x01")
 ITEMS = st.recursive(
@@ -59,6 +65,27 @@ def test_a_torn_or_changed_transaction_never_recovers_to_its_sender():
             assert recover_sender(bytes(changed)) != signed.sender
         except DecodeError:
             continue
+
+
+@given(
+    st.binary(min_size=31, max_size=31),
+    st.integers(0, 2**64 - 2),
+    st.integers(0, 2**128),
+    st.binary(max_size=300),
+    st.lists(st.tuples(st.binary(min_size=20, max_size=20), st.just((bytes(32),))), max_size=2),
+)
+def test_every_signature_recovers_to_its_signer(secret, nonce, value, data, access):
+    """What `sign` no longer asks itself. Oracle: public key recovery."""
+    key = PrivateKey(b"\x01" + secret)
+    asked = transaction(nonce=nonce, value=value, data=data, access_list=tuple(access))
+    signed = sign(asked, key)
+    assert decode_signed(signed.raw) == (asked, signed.sender)
+    assert sign(asked, key, check_key(key)) == signed
+
+
+@given(st.integers(0, 2**256 - 1))
+def test_an_integer_is_encoded_as_its_shortest_bytes(value):
+    assert rlp.encode_integer(value) == rlp.encode(rlp.integer(value))
 
 
 def test_signing_is_deterministic_with_low_s():
