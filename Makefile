@@ -28,12 +28,13 @@ fuzz: ## random and mutated bytes into the Rust twin, compared with the readable
 	@tools/setup.sh base
 	@$(BIN)/python tools/fuzz_kernel.py $(or $(MINUTES),10)
 
-check: ## format, lint, types, import law, tidy rules
+check: ## format, lint, types, import law, tidy rules, generated reference
 	@tools/setup.sh base
 	@$(BIN)/ruff format --check --quiet . && echo "format    ok"
 	@$(BIN)/ruff check --quiet . && echo "lint      ok"
 	@$(BIN)/mypy --no-error-summary && echo "types     ok"
 	@$(BIN)/lint-imports --no-cache > .setup-imports.log 2>&1 && echo "imports   ok" || (cat .setup-imports.log; exit 1)
+	@$(BIN)/python tools/protocol_reference.py --check && echo "reference ok"
 	@$(BIN)/python -m pytest -q tests/architecture
 	@tools/kernel.sh check
 
@@ -45,8 +46,9 @@ bench: ## every benchmark, JSON lines to standard output and to bench-results/; 
 peers: ## install what the benchmarks compare with (degenbot, Uniswap's v3-sdk), in environments of their own
 	@tools/peers.sh
 
-docs: ## pages that are generated, from what `make bench` saved
+docs: ## pages that are generated, from the registry of messages and from what `make bench` saved
 	@tools/setup.sh base
+	@$(BIN)/python tools/protocol_reference.py
 	@$(BIN)/python benchmarks/peers/page.py
 
 format: ## apply the formatter and the safe fixes
