@@ -18,14 +18,14 @@ from alphapulse.protocol.header import (
 )
 from alphapulse.protocol.layout import Field, parse_layout
 from alphapulse.protocol.meanings import MEANINGS, OPEN
+from alphapulse.protocol.private import VENDOR_TYPES
 from alphapulse.protocol.registry import TABLE, Row
 from alphapulse.protocol.tlv import EXTENDED_LIMIT, STANDARD_LIMIT
 
-__all__ = ["CHECKS", "FIRST_PRIVATE", "HEADER_LAYOUT", "Json", "schema"]
+__all__ = ["CHECKS", "HEADER_LAYOUT", "Json", "schema"]
 
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 
-FIRST_PRIVATE = 200  # types from here on have a private meaning and never leave one deployment
 
 HEADER_LAYOUT = (
     "magic u32 · relay_domain u8 · version u8 · source u8 · flags u8 · payload_size u32 bytes · "
@@ -183,7 +183,7 @@ def schema() -> dict[str, Json]:
             {"step": step, "kind": kind, "fails_when": when, "stream": effect}
             for step, kind, when, effect in CHECKS
         ],
-        "first_private_type": FIRST_PRIVATE,
+        "first_private_type": VENDOR_TYPES.start,
         "enumerations": {
             name: {"kind": kind, "about": (names.__doc__ or "").strip(), "values": _members(names)}
             for name, (names, kind) in sorted(writer.named.items())
