@@ -129,7 +129,7 @@ async def session(where: Ground, folder: Path, name: str, executions: int) -> di
 
     def on_start(node: EmbeddedNode, page: str | None) -> None:
         def listen(message: Message, now_ns: int) -> None:
-            if node.settlements.statistics().succeeded >= executions:
+            if node.books.settlements.statistics().succeeded >= executions:
                 stop.set()
 
         node.bus.subscribe(listen, name="test")
@@ -172,7 +172,7 @@ def test_a_chain_that_is_gone_at_the_end_leaves_an_account(tmp_path: Path) -> No
             tasks = []
 
             async def pull_the_plug(node: EmbeddedNode) -> None:
-                await node.collector.wait_live()
+                await node.desk.collector.wait_live()
                 await where.devnet.kill()
                 await asyncio.sleep(1)
                 stop.set()

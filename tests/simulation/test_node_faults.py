@@ -59,7 +59,7 @@ async def transactions(where: Ground, first: int) -> list[dict]:
 async def moved(where: Ground, node, before, booked) -> tuple:
     config = node.config
     after = await read_balances(config.chain.rpc_ws, config, where.wallet.address)
-    return differences(config, before, after, booked, node.portfolio.balances())
+    return differences(config, before, after, booked, node.books.portfolio.balances())
 
 
 def places(running: Running, action: InvalidationAction) -> list[int]:
@@ -87,8 +87,8 @@ def test_dry_run_submits_nothing(tmp_path: Path) -> None:
                 assert all(row.status == ExecutionStatus.NOT_SUBMITTED for row in results)
                 assert all(row.flags & ExecutionFlag.SIMULATED for row in results)
                 assert running.submissions() == []
-                assert running.node.executor.statistics().submitted == 0
-                assert running.node.portfolio.balances().tokens == ()
+                assert running.node.desk.executor.statistics().submitted == 0
+                assert running.node.books.portfolio.balances().tokens == ()
             sent = await transactions(where, first)
             contract = hex_of(where.devnet.manifest.contract)
             assert len(sent) > 50
@@ -107,21 +107,23 @@ def test_chain_that_dies_and_comes_back(tmp_path: Path) -> None:
             node, state = running.node, tmp_path / "state.json"
             url = node.config.chain.rpc_ws
             before = await read_balances(url, node.config, where.wallet.address)
-            booked = node.portfolio.balances()
+            booked = node.books.portfolio.balances()
             await running.until(lambda: running.executed >= 4, "four executions")
 
             # What is in blocks is in the file, so that coming back is no reorganisation.
             await where.devnet.rpc.request(object, "evm_setIntervalMining", 0)
             await asyncio.sleep(0.2)
             head = await head_of(where)
-            await running.until(lambda: node.collector.statistics().last_block == head, "the head")
+            await running.until(
+                lambda: node.desk.collector.statistics().last_block == head, "the head"
+            )
             await where.devnet.save(state)
             assert places(running, InvalidationAction.STALE) == []
             await where.devnet.kill()
             await running.until(lambda: places(running, InvalidationAction.STALE), "the stale mark")
             executed, submitted = running.executed, len(running.submissions())
             await asyncio.sleep(1.5)
-            assert not node.collector.statistics().is_live
+            assert not node.desk.collector.statistics().is_live
             assert len(running.submissions()) == submitted
             assert running.all(Heartbeat)[-1].status == HealthStatus.DEGRADED
 
@@ -134,11 +136,11 @@ def test_chain_that_dies_and_comes_back(tmp_path: Path) -> None:
             await running.until(lambda: running.executed >= executed + 4, "executions afterwards")
             await running.finish()
 
-            assert node.collector.statistics().reconnects == 1
-            assert node.collector.statistics().reorgs == 0
+            assert node.desk.collector.statistics().reconnects == 1
+            assert node.desk.collector.statistics().reorgs == 0
             assert await moved(where, node, before, booked) == ()
-            assert node.portfolio.statistics().conflicts == 0
-            counts = node.settlements.statistics()
+            assert node.books.portfolio.statistics().conflicts == 0
+            counts = node.books.settlements.statistics()
             assert counts.untouched_exact == counts.untouched
             assert counts.below_min == 0
             node.close_archive()
@@ -157,7 +159,7 @@ def test_chain_that_comes_back_without_its_newest_blocks(tmp_path: Path) -> None
             node, state = running.node, tmp_path / "state.json"
             url = node.config.chain.rpc_ws
             before = await read_balances(url, node.config, where.wallet.address)
-            booked = node.portfolio.balances()
+            booked = node.books.portfolio.balances()
             await running.until(lambda: running.executed >= 2, "executions")
             await where.devnet.save(state)
             saved = running.executed
@@ -167,9 +169,9 @@ def test_chain_that_comes_back_without_its_newest_blocks(tmp_path: Path) -> None
             executed = running.executed
             await running.until(lambda: running.executed >= executed + 4, "executions afterwards")
             await running.finish()
-            assert node.collector.statistics().reorgs > 0
-            assert node.portfolio.statistics().reversed > 0
-            assert node.portfolio.statistics().conflicts == 0
+            assert node.desk.collector.statistics().reorgs > 0
+            assert node.books.portfolio.statistics().reversed > 0
+            assert node.books.portfolio.statistics().conflicts == 0
             assert await moved(where, node, before, booked) == ()
             node.close_archive()
         assert replay(tmp_path / "run").is_equal
@@ -186,7 +188,7 @@ def test_crash_with_transactions_on_their_way(tmp_path: Path) -> None:
                 node = running.node
                 url = node.config.chain.rpc_ws
                 before = await read_balances(url, node.config, where.wallet.address)
-                booked = node.portfolio.balances()
+                booked = node.books.portfolio.balances()
                 await running.until(lambda: running.executed >= 3, "three executions")
                 sent = len(running.submissions())
                 await running.until(lambda: len(running.submissions()) > sent, "one more")
@@ -219,9 +221,9 @@ def resume_from(source: int) -> Draft:
 
 async def stays_closed(running: Running) -> None:
     """Let candidates pass, and see that none is taken."""
-    start, candidates = len(running.seen), running.node.strategy.statistics().funnel.candidates
+    start, candidates = len(running.seen), running.node.desk.strategy.statistics().funnel.candidates
     await running.until(
-        lambda: running.node.strategy.statistics().funnel.candidates >= candidates + 50
+        lambda: running.node.desk.strategy.statistics().funnel.candidates >= candidates + 50
     )
     await asyncio.sleep(0.1)
     assert running.submissions(start) == []
@@ -235,7 +237,7 @@ def test_breaker_closes_the_gate_through_the_whole_node(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with ground() as where:
             async with trading(where, tmp_path, run="first") as running:
-                gate = running.node.gate
+                gate = running.node.desk.gate
                 await running.until(lambda: running.executed >= 1, "an execution")
                 running.node.bus.publish(told(-LOSS_USD_E8))
                 assert [row.action for row in running.all(EmergencyStop)] == [StopAction.PAUSE]
@@ -250,22 +252,26 @@ def test_breaker_closes_the_gate_through_the_whole_node(tmp_path: Path) -> None:
 
             async with trading(where, tmp_path, run="second") as running:
                 node = running.node
-                assert node.gate.trading_state() is TradingState.PAUSED
+                assert node.desk.gate.trading_state() is TradingState.PAUSED
                 await stays_closed(running)
                 for stranger in (Source.ARBITRAGE, Source.DASHBOARD):
                     node.bus.publish(resume_from(stranger))
-                assert node.gate.trading_state() is TradingState.PAUSED
+                assert node.desk.gate.trading_state() is TradingState.PAUSED
                 node.resume()
-                assert node.gate.trading_state() is TradingState.PAUSED, "the loss still stands"
-                assert node.risk.statistics().resume_refused == 1
+                assert node.desk.gate.trading_state() is TradingState.PAUSED, (
+                    "the loss still stands"
+                )
+                assert node.books.risk.statistics().resume_refused == 1
 
                 node.bus.publish(told(0))
-                assert node.gate.trading_state() is TradingState.PAUSED, "nothing resumes by itself"
+                assert node.desk.gate.trading_state() is TradingState.PAUSED, (
+                    "nothing resumes by itself"
+                )
                 node.resume()
-                assert node.gate.trading_state() is TradingState.RUNNING
+                assert node.desk.gate.trading_state() is TradingState.RUNNING
                 await running.until(running.submissions, "a submission")
                 await running.finish()
-                assert node.archive.state is not ArchiveState.INCOMPLETE
+                assert node.archiver.writer.state is not ArchiveState.INCOMPLETE
 
     run(scenario())
 
@@ -283,12 +289,12 @@ def test_a_stop_is_said_again_after_a_restart(tmp_path: Path) -> None:
                 await running.finish()
             async with trading(where, tmp_path, run="second") as running:
                 node = running.node
-                assert node.gate.standing_stops() == (pause,)
-                assert node.strategy.statistics().is_stopped
-                assert node.replica.stopped
+                assert node.desk.gate.standing_stops() == (pause,)
+                assert node.desk.strategy.statistics().is_stopped
+                assert node.page.replica.stopped
                 node.resume()
-                assert node.gate.standing_stops() == ()
-                assert not node.strategy.statistics().is_stopped
+                assert node.desk.gate.standing_stops() == ()
+                assert not node.desk.strategy.statistics().is_stopped
                 await running.finish()
 
     run(scenario())
@@ -299,10 +305,12 @@ def test_disk_that_is_full_ends_the_trading_not_the_node(tmp_path: Path) -> None
         storage = FailingStorage(DiskStorage(), 1, DISK_FULL)
         async with ground() as where, trading(where, tmp_path, storage=storage) as running:
             node = running.node
-            await running.until(lambda: node.archive.state is ArchiveState.INCOMPLETE, "the end")
+            await running.until(
+                lambda: node.archiver.writer.state is ArchiveState.INCOMPLETE, "the end"
+            )
             assert running.submissions(), "it traded while the record was whole"
             await stays_closed(running)
-            assert running.node.strategy.statistics().funnel.outcomes["signalled"] > 0
+            assert running.node.desk.strategy.statistics().funnel.outcomes["signalled"] > 0
             await running.until(
                 lambda: running.all(Heartbeat)[-1].status == HealthStatus.UNHEALTHY, "its health"
             )

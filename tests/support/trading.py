@@ -76,7 +76,7 @@ class Running:
 
     @property
     def executed(self) -> int:
-        return self.node.settlements.statistics().succeeded
+        return self.node.books.settlements.statistics().succeeded
 
     async def until(self, condition: Callable[[], object], what: str = "") -> None:
         """Wait; a node that ends meanwhile raises what ended it."""

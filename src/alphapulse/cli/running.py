@@ -52,7 +52,7 @@ async def run_with_screen(
     def on_start(node: EmbeddedNode, page: str | None) -> None:
         mode = "live" if node.is_live else "dry run: nothing will be submitted"
         console.print(f"chain {config.chain.chain_id}, {mode}", highlight=False)
-        state = node.gate.trading_state()
+        state = node.desk.gate.trading_state()
         if state is not TradingState.RUNNING:
             console.print(
                 f"trading is {state} since an earlier run; `--resume` lifts that",

@@ -27,11 +27,11 @@ async def show_progress(node: EmbeddedNode, page: str | None, console: Console) 
     if not console.is_terminal:
         while True:
             await asyncio.sleep(PLAIN_REFRESH_S)
-            line = _line(node.replica, time.monotonic() - began)
+            line = _line(node.page.replica, time.monotonic() - began)
             console.print(line, highlight=False, soft_wrap=True)
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
-            live.update(_screen(node.replica, page, time.monotonic() - began), refresh=True)
+            live.update(_screen(node.page.replica, page, time.monotonic() - began), refresh=True)
             await asyncio.sleep(LIVE_REFRESH_S)
 
 

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from alphapulse.errors import Unavailable
-from alphapulse.node.books import Bookkeeper
+from alphapulse.node.bookkeeper import Bookkeeper
 from alphapulse.portfolio.portfolio import Portfolio
 from support.results import result, said
 
