@@ -8,7 +8,7 @@ import msgspec
 
 from alphapulse.protocol.layout import parse_layout
 from alphapulse.protocol.meanings import MEANINGS, OPEN
-from alphapulse.protocol.registry import TABLE
+from alphapulse.protocol.registry import REGISTRY
 from alphapulse.protocol.schema import CHECKS
 from support.source import ROOT, modules
 
@@ -35,13 +35,13 @@ def test_every_type_is_on_the_page_and_every_link_leads_somewhere() -> None:
     headings = [line.lstrip("# ") for line in text.splitlines() if line.startswith("#")]
     anchors = [heading.lower().replace(" ", "-") for heading in headings]
     assert len(set(anchors)) == len(anchors)
-    assert {row.tlv.__name__ for row in TABLE} <= set(headings)
+    assert {row.tlv.__name__ for row in REGISTRY} <= set(headings)
     assert set(re.findall(r"\]\(#([\w-]+)\)", text)) <= set(anchors)
 
 
 def test_every_meaning_belongs_to_a_field() -> None:
     fields = set()
-    for row in TABLE:
+    for row in REGISTRY:
         for field in parse_layout(row.layout):
             fields |= {field.name, f"{row.tlv.__name__}.{field.name}"}
             record = row.records.get(field.name)
@@ -67,5 +67,5 @@ def test_the_checks_are_those_that_the_decoder_makes() -> None:
 
 def test_the_schema_is_json_and_has_every_type() -> None:
     held = msgspec.json.decode((ROOT / "docs" / "protocol.schema.json").read_bytes())
-    assert [tlv["number"] for tlv in held["tlvs"]] == [row.number for row in TABLE]
+    assert [tlv["number"] for tlv in held["tlvs"]] == sorted(row.number for row in REGISTRY)
     assert sum(field["size"] for field in held["header"]) == held["header_size"] == 32

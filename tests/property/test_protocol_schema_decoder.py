@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alphapulse.protocol.codec import payload_of
-from alphapulse.protocol.registry import TABLE, Row
+from alphapulse.protocol.registry import REGISTRY, Row
 from support.protocol_strategies import tlvs_of
 
 SCHEMA = msgspec.json.decode(
@@ -51,7 +51,7 @@ def _read(fields, data, offset):
     return values
 
 
-@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.tlv.__name__)
+@pytest.mark.parametrize("row", REGISTRY, ids=lambda row: row.tlv.__name__)
 @settings(max_examples=8, deadline=None, print_blob=True)
 @given(data=st.data())
 def test_the_schema_reads_what_the_codec_writes(row: Row, data: st.DataObject) -> None:

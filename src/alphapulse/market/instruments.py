@@ -4,18 +4,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto, unique
 
+from alphapulse.market.assets import UNLISTED, AssetKey, AssetTable
 from alphapulse.primitives.address import Address
 from alphapulse.primitives.instrument_id import InstrumentId
 from alphapulse.protocol.market_data import InstrumentKind, InstrumentMeta
 
 __all__ = [
     "Announcement",
+    "ClassConflict",
     "Collision",
     "InstrumentRegistry",
     "Token",
 ]
 
 
+MAX_CONFLICTS = 256  # remembered for reporting; an instrument is reported once
 MAX_COLLISIONS = 256  # remembered for reporting; more than this many is one and the same attack
 
 Identity = tuple[object, ...]
@@ -50,16 +53,37 @@ class Collision:
     refused: InstrumentId
 
 
+@dataclass(frozen=True, slots=True)
+class ClassConflict:
+    """A producer puts an asset into another class than our table does; ours is the one that counts."""
+
+    instrument: InstrumentId
+    announced: int
+    held: int
+
+
 class InstrumentRegistry:
     """Maps instrument ids to what was announced under them.
 
     Identity is (chain_id, key); for pairs and long symbols also the symbol and the legs' ids. The first identity of an id
-    stays, another one under the same id is refused for good.
+    stays, another one under the same id is refused for good. Which assets are the same is said by `assets` alone.
     """
 
-    __slots__ = ("_collisions", "_identities", "_metas", "_refused", "_tokens")
+    __slots__ = (
+        "_collisions",
+        "_conflicting",
+        "_conflicts",
+        "_identities",
+        "_metas",
+        "_refused",
+        "_tokens",
+        "assets",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, assets: AssetTable | None = None) -> None:
+        self.assets = AssetTable() if assets is None else assets
+        self._conflicts: list[ClassConflict] = []
+        self._conflicting: set[InstrumentId] = set()
         self._identities: dict[InstrumentId, Identity] = {}
         self._metas: dict[InstrumentId, InstrumentMeta] = {}
         self._tokens: dict[tuple[int, bytes], Token] = {}
@@ -83,6 +107,7 @@ class InstrumentRegistry:
             return Announcement.KNOWN
         self._metas[meta.instrument] = meta
         self._note_tokens(meta)
+        self._compare_class(meta)
         return Announcement.ADDED if known is None else Announcement.UPDATED
 
     def meta(self, instrument: InstrumentId) -> InstrumentMeta | None:
@@ -103,6 +128,34 @@ class InstrumentRegistry:
         taken = tuple(self._collisions)
         self._collisions.clear()
         return taken
+
+    def asset_key(self, instrument: InstrumentId) -> AssetKey | None:
+        """Return what an announced token or coin must share with another to be the same asset."""
+        meta = self._metas.get(instrument)
+        return None if meta is None else self.assets.asset_key(meta)
+
+    def base_tokens(self, instrument: InstrumentId) -> tuple[AssetKey, ...] | None:
+        """Return the sorted asset keys of an announced instrument's legs, None before its announcement.
+
+        Two instruments can be arbitraged when these are equal and their ids differ.
+        """
+        meta = self._metas.get(instrument)
+        return None if meta is None else self.assets.base_tokens(meta)
+
+    def take_class_conflicts(self) -> tuple[ClassConflict, ...]:
+        """Return the announced classes that are not ours, since the last call."""
+        taken = tuple(self._conflicts)
+        self._conflicts.clear()
+        return taken
+
+    def _compare_class(self, meta: InstrumentMeta) -> None:
+        """Note a class that differs from ours; a producer without a table announces UNLISTED and says nothing."""
+        held = self.assets.class_of(meta)
+        if meta.asset_class in (UNLISTED, held) or len(self._conflicting) >= MAX_CONFLICTS:
+            return
+        if meta.instrument not in self._conflicting:
+            self._conflicting.add(meta.instrument)
+            self._conflicts.append(ClassConflict(meta.instrument, meta.asset_class, held))
 
     def _claim(self, instrument: InstrumentId, identity: Identity, whole: InstrumentId) -> bool:
         held = self._identities.setdefault(instrument, identity)

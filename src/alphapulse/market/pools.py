@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from alphapulse.errors import InvalidData, Rejected
 from alphapulse.market.announced import kind_of, members_of
+from alphapulse.market.assets import AssetTable
 from alphapulse.market.curved import CURVED_KINDS, PairOfCurved
 from alphapulse.market.freshness import Freshness
 from alphapulse.market.instruments import Announcement, Collision, InstrumentRegistry
@@ -126,8 +127,8 @@ class Market:
         "universe",
     )
 
-    def __init__(self) -> None:
-        self.instruments = InstrumentRegistry()
+    def __init__(self, assets: AssetTable | None = None) -> None:
+        self.instruments = InstrumentRegistry(assets)
         self.pools: dict[PoolKey, Pool] = {}
         self._by_place: dict[tuple[int, bytes], Pool] = {}
         self.universe = 0

@@ -20,6 +20,7 @@ __all__ = [
     "ContractSection",
     "DashboardSection",
     "ExecutionSection",
+    "HexAddress",
     "NodeSection",
     "PoolSection",
     "RiskSection",

@@ -19,7 +19,7 @@ from alphapulse.protocol.header import (
 from alphapulse.protocol.layout import Field, parse_layout
 from alphapulse.protocol.meanings import MEANINGS, OPEN
 from alphapulse.protocol.private import VENDOR_TYPES
-from alphapulse.protocol.registry import TABLE, Row
+from alphapulse.protocol.registry import REGISTRY, Row
 from alphapulse.protocol.tlv import EXTENDED_LIMIT, STANDARD_LIMIT
 
 __all__ = ["CHECKS", "HEADER_LAYOUT", "Json", "schema"]
@@ -152,7 +152,7 @@ def _members(names: Names) -> dict[str, Json]:
 def schema() -> dict[str, Json]:
     """Return the whole protocol: header, limits, checks, enumerations and every registered type."""
     writer = _Writer()
-    tlvs: list[Json] = [writer.row(row) for row in TABLE]
+    tlvs: list[Json] = [writer.row(row) for row in sorted(REGISTRY, key=lambda row: row.number)]
     header: list[Json] = []
     offset = 0
     for field in parse_layout(HEADER_LAYOUT):

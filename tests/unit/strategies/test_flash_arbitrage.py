@@ -3,11 +3,13 @@
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from alphapulse.errors import Misconfigured
 from alphapulse.execution.gas import GasModel, base_fee_bound
 from alphapulse.protocol.codec import decode, encode
 from alphapulse.protocol.header import Domain, Header
+from alphapulse.protocol.market_data import InstrumentMeta
 from alphapulse.protocol.message import Message
 from alphapulse.protocol.signals import ArbitrageSignal, StateReference, SwapPath
 from alphapulse.protocol.system import TraceContext
@@ -369,3 +371,15 @@ def test_settings_out_of_range_are_refused(wrong):
     fields = {name: getattr(config, name) for name in config.__struct_fields__} | wrong
     with pytest.raises(Misconfigured):
         FlashArbitrageConfig(**fields)
+
+
+def test_an_asset_class_that_is_not_ours_is_told():
+    _universe, strategy, _ = opened()
+    chain = Chain()
+    told = chain.token(address_of("told"), 18).first(InstrumentMeta)
+    said = feed(strategy, chain.message(replace(told, asset_class=7)))
+    assert [(draft.domain, type(draft.tlvs[0]).__name__) for draft in said] == [
+        (Domain.EXECUTION, "RiskAlert")
+    ]
+    assert "class 7" in said[0].tlvs[0].text
+    assert feed(strategy, chain.message(replace(told, asset_class=7))) == []

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from alphapulse.execution.plan import Plan
-from alphapulse.market.instruments import Collision
+from alphapulse.market.assets import AssetTable
+from alphapulse.market.instruments import ClassConflict, Collision
 from alphapulse.market.pool import PoolKey
 from alphapulse.market.pools import Head, Market, MarketStatistics
 from alphapulse.market.prices import Prices
@@ -75,9 +76,9 @@ class FlashArbitrage:
         "_visited",
     )
 
-    def __init__(self, config: FlashArbitrageConfig) -> None:
+    def __init__(self, config: FlashArbitrageConfig, assets: AssetTable | None = None) -> None:
         self._config = config
-        self._market = Market()
+        self._market = Market(assets)
         self._search = CycleSearch(
             self._market,
             config.chain_id,
@@ -117,6 +118,9 @@ class FlashArbitrage:
         collisions = self._market.take_collisions()
         if collisions:
             return self._complain(collisions, message, now_ns)
+        conflicts = self._market.instruments.take_class_conflicts()
+        if conflicts:
+            return self._warn(conflicts, now_ns)
         # decide, emit
         head = self._closed_by(message)
         return () if head is None else self._decide(head, now_ns)
@@ -288,3 +292,25 @@ class FlashArbitrage:
             out.append(Draft(Domain.SYSTEM, self._config.source, (error,)))
             out.append(Draft(Domain.EXECUTION, self._config.source, (alert,)))
         return out
+
+    def _warn(self, conflicts: tuple[ClassConflict, ...], now_ns: int) -> list[Draft | Plan]:
+        """Return an alert for each asset that a producer puts into another class than our table does."""
+        return [
+            Draft(
+                Domain.EXECUTION,
+                self._config.source,
+                (
+                    RiskAlert(
+                        Severity.WARNING,
+                        AlertKind.STATE_AUDIT,
+                        STRATEGY_ID,
+                        conflict.instrument,
+                        1,
+                        0,
+                        now_ns,
+                        f"announced as asset class {conflict.announced}; ours is {conflict.held}",
+                    ),
+                ),
+            )
+            for conflict in conflicts
+        ]
