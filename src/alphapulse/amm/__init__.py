@@ -1,8 +1,48 @@
 """What a pool would answer, in plain integers: no protocol types, no chain, no clock.
 
-`market` folds events into the pools; `strategies` size cycles over them. Pairs, concentrated pools and
-sizing, which have a twin, are reached through `kernel.py`. The other families have none: each is a module
-named after its contract, and hands out two tokens at a time as a `PairView`.
+`market` folds events into the pools; `strategies` size cycles over them. `kernel.py` chooses the twin that answers. The names below
+are for those who use this room alone: build a pool from values, quote it, size a cycle, plan over a network.
 """
 
-__all__: list[str] = []
+from alphapulse.amm.amplification import Ramp
+from alphapulse.amm.balancer_math.fixed_point import PowVersion
+from alphapulse.amm.balancer_math.stable_math import InvariantVersion
+from alphapulse.amm.balancer_stable import BalancerStablePool
+from alphapulse.amm.kernel import (
+    Sizing,
+    V2Pool,
+    V3Pool,
+    optimise,
+    optimise_batch,
+    quote_batch,
+    require,
+)
+from alphapulse.amm.network import FlowPlan, optimal_flow
+from alphapulse.amm.network_walks import NetworkPool
+from alphapulse.amm.solidly import SolidlyStablePool, SolidlyVolatilePool, StableVersion
+from alphapulse.amm.stableswap import CurvePool
+from alphapulse.amm.uniswap_v4 import V4Pool
+from alphapulse.amm.weighted import WeightedPool
+
+__all__ = [
+    "BalancerStablePool",
+    "CurvePool",
+    "FlowPlan",
+    "InvariantVersion",
+    "NetworkPool",
+    "PowVersion",
+    "Ramp",
+    "Sizing",
+    "SolidlyStablePool",
+    "SolidlyVolatilePool",
+    "StableVersion",
+    "V2Pool",
+    "V3Pool",
+    "V4Pool",
+    "WeightedPool",
+    "optimal_flow",
+    "optimise",
+    "optimise_batch",
+    "quote_batch",
+    "require",
+]
