@@ -17,8 +17,8 @@ CYCLES = 1000
 NEIGHBOURS = (1, -1, 10, -10, 1000, -1000)
 KINDS = ((2, 2), (2, 3), (3, 2), (3, 3), (2, 2, 2), (2, 2, 3), (2, 3, 3), (3, 2, 3), (3, 3, 3))
 UNLIMITED = 10**30
-# Rounding makes the top of a deep cycle a saw: what a scan may still find there.
-SAW_PART = 10**8
+# Rounding makes the top of a deep cycle a saw: in so many cycles a scan may find a unit more there.
+SAW_CYCLES = 10
 
 
 def scan(amount: int) -> list[int]:
@@ -30,7 +30,7 @@ def scan(amount: int) -> list[int]:
 
 def test_no_input_earns_more_on_random_cycles() -> None:
     rng = random.Random(seed_of_run())
-    paying = 0
+    paying = beaten = 0
     for _ in range(2 * CYCLES):
         hops = cycle(rng, rng.choice(KINDS), depth_digits=(15, 22), spread=3)
         bps = rng.choice([0, 5, 9])
@@ -44,10 +44,12 @@ def test_no_input_earns_more_on_random_cycles() -> None:
         for step in NEIGHBOURS:
             assert (profit_of(hops, sizing.amount_in + step, bps) or 0) <= earned
         best = max(profit_of(hops, amount, bps) or 0 for amount in scan(sizing.amount_in))
-        assert best <= earned + earned // SAW_PART + 1, (hops, bps, sizing)
+        assert best <= earned + 1, (hops, bps, sizing)
+        beaten += best > earned
         if paying == CYCLES:
             break
     assert paying == CYCLES
+    assert beaten <= SAW_CYCLES
 
 
 def check_amounts(sizing: Sizing, bps: int) -> None:

@@ -12,6 +12,7 @@ pub mod graph;
 pub mod int;
 pub mod optimum;
 pub mod pool;
+pub mod ramp;
 pub mod refusal;
 pub mod sizing;
 pub mod sqrt_price_math;

@@ -17,9 +17,52 @@ pub type Amounts = SmallVec<[U256; 5]>;
 type Segments = Vec<Segment>;
 
 /// The best input on the real line, the amounts after each hop, and what no input can exceed.
+///
+/// The segments are those that meet at the optimum or on one side of it. At a distance of d units of input the
+/// profit is lower by about d * d / breadth units, or by more.
 pub struct Optimum {
     pub amounts: Amounts,
     pub bound: U256,
+    pub segments: Segments,
+    pub breadth: Int,
+}
+
+/// What any amount before one hop pays at most and asks at least, as tangents in Q64.
+pub struct Line {
+    pub amount: U256,
+    pub paid: Int,
+    pub paid_slope: Int,
+    pub asked: Int,
+    pub asked_slope: Int,
+}
+
+impl Optimum {
+    /// The tangents at the amount before hop `index`.
+    pub fn line_at(&self, index: usize) -> Line {
+        let amount = self.amounts[index];
+        let one = Int::from(1u64);
+        let (mut paid, mut paid_slope) = (Int::from(amount).shl(64), one.shl(64));
+        for Segment { start_in, start_out, gain, slope, base, .. } in &self.segments[index..] {
+            let beyond = &paid - &Int::from(*start_in).shl(64);
+            let under = (&(slope * &beyond) + &base.shl(64)).max(one.clone());
+            let more = (gain * &beyond).shl(64).div_up(&under);
+            paid = &Int::from(*start_out).shl(64) + &more;
+            let steep = (&paid_slope * gain).shl(64).div_up(&under);
+            paid_slope = (&steep * base).shl(64).div_up(&under);
+        }
+        let (mut asked, mut asked_slope) = (Int::from(amount).shl(64), one.shl(64));
+        for Segment { start_in, start_out, gain, slope, base, .. } in
+            self.segments[..index].iter().rev()
+        {
+            let beyond = &asked - &Int::from(*start_out).shl(64);
+            let under = (&gain.shl(64) - &(slope * &beyond)).max(one.clone());
+            let more = (base * &beyond).shl(64).div_floor(&under);
+            asked = &Int::from(*start_in).shl(64) + &more;
+            let steep = (&asked_slope * base).shl(64).div_floor(&under);
+            asked_slope = (&steep * gain).shl(64).div_floor(&under);
+        }
+        Line { amount, paid, paid_slope, asked, asked_slope }
+    }
 }
 
 /// The Moebius map (p x + q) / (r x + s).
@@ -82,7 +125,7 @@ pub fn locate(
         let best = best_of(&piece.whole, &bend, premium_bps)?;
         if piece.start <= best && best <= piece.end && best <= high {
             return if best.is_positive() {
-                optimum(&piece, &bend, best.saturated(), premium_bps)
+                optimum(piece, &bend, best.saturated(), premium_bps)
             } else {
                 Ok(None)
             };
@@ -110,7 +153,7 @@ pub fn locate(
         }
     }
     match last {
-        Some(piece) if high.is_positive() => stop(&piece, high.saturated(), premium_bps),
+        Some(piece) if high.is_positive() => stop(piece, high.saturated(), premium_bps),
         _ => Ok(None),
     }
 }
@@ -215,22 +258,18 @@ fn best_of(whole: &Map, bend: &Int, premium_bps: u64) -> Answer<Int> {
 }
 
 /// The optimum inside a piece; its bound is the map's own maximum, rounded up by half.
-fn optimum(
-    piece: &Piece,
-    bend: &Int,
-    amount_in: U256,
-    premium_bps: u64,
-) -> Answer<Option<Optimum>> {
+fn optimum(piece: Piece, bend: &Int, amount_in: U256, premium_bps: u64) -> Answer<Option<Optimum>> {
     let whole = &piece.whole;
     let cost = cost_of(premium_bps);
     let root = (&cost * bend).times(BPS).isqrt();
     let sum = &whole.p.times(BPS) + &(&cost * &whole.s);
     let twice = (&sum - &root.shl(1)).shl(1);
-    Ok(bounded(piece, amount_in, &twice, &whole.r, premium_bps))
+    let under = whole.r.clone();
+    Ok(bounded(piece, amount_in, &twice, &under, premium_bps))
 }
 
 /// The optimum on a stop or at the limit of the input; its bound is the value there.
-fn stop(piece: &Piece, amount_in: U256, premium_bps: u64) -> Answer<Option<Optimum>> {
+fn stop(piece: Piece, amount_in: U256, premium_bps: u64) -> Answer<Option<Optimum>> {
     let whole = &piece.whole;
     let amount = Int::from(amount_in);
     let under = &(&whole.r * &amount) + &whole.s;
@@ -245,7 +284,7 @@ fn stop(piece: &Piece, amount_in: U256, premium_bps: u64) -> Answer<Option<Optim
 
 /// The optimum with its bound: the premium's rounding gives away at most half a unit.
 fn bounded(
-    piece: &Piece,
+    piece: Piece,
     amount_in: U256,
     twice: &Int,
     under: &Int,
@@ -267,5 +306,8 @@ fn bounded(
         amount = answer(segment, amount).max(U256::ONE);
         amounts.push(amount);
     }
-    Some(Optimum { amounts, bound: bound.saturated() })
+    let one = Int::from(1u64);
+    let slant = piece.whole.s.div_floor(&piece.whole.r.max(one.clone()));
+    let breadth = (&(&slant + &Int::from(amount_in)) + &one).max(one);
+    Some(Optimum { amounts, bound: bound.saturated(), segments: piece.segments, breadth })
 }

@@ -1,17 +1,16 @@
 //! How much to send through a cycle of pools.
 
-use crate::full_math::{mul_div_word, narrow, widen, PIPS, U256, U512};
+use crate::full_math::{div_up, mul_div_up, mul_div_word, narrow, widen, PIPS, U256, U512};
 use crate::int::Int;
-use crate::optimum::{caps_of, excess_x128, locate, Amounts, BPS};
+use crate::optimum::{caps_of, excess_x128, locate, Amounts, Optimum, BPS};
 use crate::pool::Hop;
+use crate::ramp::Ramp;
 use crate::refusal::{Answer, Refusal};
 
-const RESCAN_UNITS: u64 = 8;
-const RESCAN_UNITS_MAX: u64 = 64;
-const RESCANS_MAX: usize = 8;
+const NEAR_UNITS: u64 = 64;
+const WHOLE_TEETH: u64 = 32;
+const TEETH: u64 = 4;
 const EXHAUSTIVE_UNITS_MAX: u64 = 1 << 9;
-const WORTHWHILE: u64 = 10_000_000;
-const TIPS: u64 = 4;
 const COMPARABLE_UNITS: u64 = 16;
 const NEIGHBOURS: [(bool, u64); 6] =
     [(false, 1000), (true, 1000), (false, 10), (true, 10), (false, 1), (true, 1)];
@@ -51,7 +50,9 @@ pub fn premium(amount: U256, premium_bps: u64) -> U256 {
 pub fn optimise(hops: &[Hop<'_>], premium_bps: u64, max_amount_in: U256) -> Answer<Option<Sizing>> {
     match searched(hops, premium_bps, max_amount_in) {
         Ok(Some(mut search)) => {
-            search.settle();
+            if !search.is_settled() {
+                search.settle();
+            }
             Ok(search.answer())
         }
         Ok(None) => Ok(None),
@@ -89,7 +90,7 @@ fn searched<'a>(
         return Ok(None);
     };
     search.bound = Some(found.bound);
-    search.around(&found.amounts)?;
+    search.around(&found)?;
     Ok(Some(search))
 }
 
@@ -116,50 +117,54 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Tries the inputs that can be best near the located amounts, until one meets the bound.
-    fn around(&mut self, amounts: &Amounts) -> Answer<()> {
-        self.near(amounts);
-        for _ in 0..RESCANS_MAX {
-            if self.is_good_enough() {
-                return Ok(());
-            }
-            let before = self.profit;
-            let centre =
-                if self.amounts.is_empty() { amounts.clone() } else { self.amounts.clone() };
-            let (index, fewest) = least(&centre[..centre.len() - 1]);
-            self.try_around(index, fewest, 1, RESCAN_UNITS_MAX);
-            self.near(&centre);
-            self.try_stops(&centre)?;
-            if self.profit == before {
-                return Ok(());
+    fn around(&mut self, found: &Optimum) -> Answer<()> {
+        let inner = &found.amounts[..found.amounts.len() - 1];
+        let (coarsest, fewest) = least(inner);
+        self.try_least(coarsest, fewest);
+        self.try_saws(found, coarsest, true);
+        let comparable = fewest.saturating_mul(U256::from(COMPARABLE_UNITS));
+        for (index, &amount) in inner.iter().enumerate() {
+            if index != coarsest && amount <= comparable {
+                self.try_saws(found, index, false);
             }
         }
-        Ok(())
-    }
-
-    fn is_good_enough(&self) -> bool {
-        let bound = self.bound.unwrap_or(U256::ZERO);
-        let gap = widen(bound.abs_diff(self.profit));
-        gap * U512::from(WORTHWHILE) <= widen(bound)
+        if self.is_settled() {
+            return Ok(());
+        }
+        self.try_stops(&found.amounts)
     }
 
     fn is_settled(&self) -> bool {
         self.bound == Some(self.profit)
     }
 
-    /// Tries what is best most often: least inputs around the coarsest amount, then tips of saws.
-    fn near(&mut self, amounts: &Amounts) {
-        let inner = &amounts[..amounts.len() - 1];
-        let (index, fewest) = least(inner);
-        self.try_around(index, fewest, 0, RESCAN_UNITS);
-        let comparable = fewest.saturating_mul(U256::from(COMPARABLE_UNITS));
-        if self.premium_bps != 0 && amounts[0] <= comparable {
-            self.try_tips(0, amounts[0], BPS, self.premium_bps, 4999);
+    /// Tries the tips of the saws in the amount before hop `index`, and the amounts near the located one.
+    fn try_saws(&mut self, found: &Optimum, index: usize, near: bool) {
+        let gap = Int::from(self.bound.unwrap_or(U256::ZERO).saturating_sub(self.profit));
+        if gap.is_zero() {
+            return;
         }
-        for (index, &amount) in inner.iter().enumerate() {
-            let fee_pips = self.hops[index].0.floored_fee_pips();
-            if fee_pips != 0 && amount <= comparable {
-                self.try_tips(index, amount, PIPS, u64::from(fee_pips), 0);
+        let amount = found.amounts[index];
+        let start = found.segments[index].start_in;
+        let reach = (&(&gap * &found.breadth).isqrt() + &Int::from(1u64)).saturated();
+        let reach = mul_div_up(reach, amount, found.amounts[0]);
+        let ramp = Ramp::new(found, index, self.hops[index].0.floored_fee_pips());
+        let fee_pips = u64::from(self.hops[index].0.floored_fee_pips());
+        if fee_pips != 0 {
+            let period = PIPS / gcd(fee_pips, PIPS);
+            let teeth = div_up(amount.saturating_sub(start), U256::from(period));
+            let first = start.saturating_add(teeth.saturating_mul(U256::from(period)));
+            self.try_spaced(&ramp, index, first, period, WHOLE_TEETH, reach);
+            if period * fee_pips != PIPS {
+                let beyond = amount.saturating_sub(start);
+                self.try_tips(&ramp, index, start, beyond, [PIPS, fee_pips, 0]);
             }
+        }
+        if near {
+            self.try_spaced(&ramp, index, amount, 1, NEAR_UNITS, reach);
+        }
+        if self.premium_bps != 0 && index == 0 {
+            self.try_tips(&ramp, index, U256::ZERO, amount, [BPS, self.premium_bps, 4999]);
         }
     }
 
@@ -177,42 +182,64 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Tries the amounts at these distances from the centre, nearest first.
-    fn try_around(&mut self, index: usize, centre: U256, nearest: u64, farthest: u64) {
-        for distance in nearest..=farthest {
-            let step = U256::from(distance);
-            if self.is_settled() {
+    /// Tries amounts at equal distances on either side, nearest first, as far as they can win.
+    fn try_spaced(
+        &mut self,
+        ramp: &Ramp,
+        index: usize,
+        first: U256,
+        step: u64,
+        count: u64,
+        reach: U256,
+    ) {
+        for place in 0..count {
+            let distance = place * step;
+            if U256::from(distance) > reach {
                 return;
             }
-            self.try_least(index, centre.saturating_add(step));
-            if 0 < distance && step < centre {
-                if self.is_settled() {
-                    return;
-                }
-                self.try_least(index, centre - step);
-            }
+            self.try_promising(ramp, index, first.checked_add(U256::from(distance)));
+            self.try_promising(ramp, index, first.checked_sub(U256::from(step + distance)));
         }
     }
 
     /// Tries the last amounts before (amount * part) steps over a multiple of whole, nearest first.
-    fn try_tips(&mut self, index: usize, centre: U256, whole: u64, part: u64, phase: u64) {
+    fn try_tips(
+        &mut self,
+        ramp: &Ramp,
+        index: usize,
+        start: U256,
+        centre: U256,
+        [whole, part, phase]: [u64; 3],
+    ) {
         let step = mul_div_word(centre, part, whole);
         let tip = |steps: U256| {
             let amount = widen(steps) * U512::from(whole) + U512::from(phase);
-            narrow((amount / U512::from(part)).as_limbs())
+            start.checked_add(narrow((amount / U512::from(part)).as_limbs()))
         };
-        for distance in 0..TIPS {
+        for distance in 0..TEETH {
             let distance = U256::from(distance);
-            if self.is_settled() {
-                return;
-            }
-            self.try_least(index, tip(step.saturating_add(U256::ONE + distance)));
+            self.try_promising(ramp, index, tip(step.saturating_add(U256::ONE + distance)));
             if step > distance {
-                if self.is_settled() {
-                    return;
-                }
-                self.try_least(index, tip(step - distance));
+                self.try_promising(ramp, index, tip(step - distance));
             }
+        }
+    }
+
+    /// Tries an amount if its tangents, rounded as a cycle rounds, leave more than the best so far.
+    #[inline]
+    fn try_promising(&mut self, ramp: &Ramp, index: usize, amount: Option<U256>) {
+        let Some(amount) = amount else {
+            return;
+        };
+        if self.is_settled() {
+            return;
+        }
+        let Some((paid, asked)) = ramp.at(amount) else {
+            return;
+        };
+        let owed = asked.saturating_add(premium(asked, self.premium_bps));
+        if paid > owed && paid - owed > self.profit {
+            self.try_least(index, amount);
         }
     }
 
@@ -284,4 +311,11 @@ impl Search<'_> {
         let premium = premium(self.amounts[0], self.premium_bps);
         Some(Sizing { amounts: self.amounts, premium, profit: self.profit })
     }
+}
+
+fn gcd(mut a: u64, mut b: u64) -> u64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }

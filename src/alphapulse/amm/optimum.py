@@ -14,7 +14,7 @@ from alphapulse.amm.pool import PoolQuoter
 from alphapulse.amm.segment import Segment
 from alphapulse.amm.uniswap_v3.full_math import div_floor, div_up, mul_div
 
-__all__ = ["BPS", "Hop", "Optimum", "caps_of", "excess_x128", "locate"]
+__all__ = ["BPS", "Hop", "Line", "Optimum", "caps_of", "excess_x128", "line_at", "locate"]
 
 Hop = tuple[PoolQuoter, bool]
 
@@ -27,10 +27,30 @@ NEIGHBOURS_MAX = 4
 
 
 class Optimum(NamedTuple):
-    """The best input on the real line, the amounts after each hop, and what no input can exceed."""
+    """The best input on the real line, the amounts after each hop, and what no input can exceed.
+
+    The segments are those that meet at the optimum or on one side of it. At a distance of d units of
+    input the profit is lower by about d * d / breadth units, or by more.
+    """
 
     amounts: tuple[int, ...]
     bound: int
+    segments: tuple[Segment, ...]
+    breadth: int
+
+
+class Line(NamedTuple):
+    """What any amount before one hop pays at most and asks at least: tangents of curves that bend the other way.
+
+    An amount that is d above `amount` ends in no more than paid + paid_slope * d and needs no less than
+    asked + asked_slope * d, all as Q64.
+    """
+
+    amount: int
+    paid: int
+    paid_slope: int
+    asked: int
+    asked_slope: int
 
 
 class Map(NamedTuple):
@@ -207,4 +227,30 @@ def _bounded(
     amounts = [amount_in]
     for segment in piece.segments:
         amounts.append(max(1, _answer(segment, amounts[-1])))
-    return Optimum(tuple(amounts), bound)
+    _, _, r, s = piece.whole
+    breadth = max(1, amount_in + div_floor(s, max(1, r)) + 1)
+    return Optimum(tuple(amounts), bound, piece.segments, breadth)
+
+
+def line_at(found: Optimum, index: int) -> Line:
+    """Return the tangents at the amount before hop `index`.
+
+    Units   smallest units of the cycle's token, Q64.
+    Range   index of a hop.
+    Raises  nothing.
+    Source  the derivatives of each segment and of its inverse.
+    """
+    amount = found.amounts[index]
+    paid, paid_slope = amount << 64, 1 << 64
+    for start_in, _, start_out, gain, slope, base in found.segments[index:]:
+        beyond = paid - (start_in << 64)
+        under = max(1, slope * beyond + (base << 64))
+        paid = (start_out << 64) + div_up(gain * beyond << 64, under)
+        paid_slope = div_up(div_up(paid_slope * gain << 64, under) * base << 64, under)
+    asked, asked_slope = amount << 64, 1 << 64
+    for start_in, _, start_out, gain, slope, base in found.segments[:index][::-1]:
+        beyond = asked - (start_out << 64)
+        under = max(1, (gain << 64) - slope * beyond)
+        asked = (start_in << 64) + div_floor(base * beyond << 64, under)
+        asked_slope = div_floor(div_floor(asked_slope * base << 64, under) * gain << 64, under)
+    return Line(amount, paid, paid_slope, asked, asked_slope)

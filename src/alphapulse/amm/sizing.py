@@ -2,26 +2,26 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import gcd, isqrt
 
 from alphapulse.amm.climb import TOO_LARGE, TOO_SMALL, bracket, summit
-from alphapulse.amm.optimum import BPS, Hop, caps_of, excess_x128, locate
+from alphapulse.amm.optimum import BPS, Hop, Line, Optimum, caps_of, excess_x128, line_at, locate
 from alphapulse.amm.pair_view import PairView
-from alphapulse.amm.uniswap_v3.full_math import PIPS, div_floor
+from alphapulse.amm.segment import Segment
+from alphapulse.amm.uniswap_v3.full_math import PIPS, div_floor, div_up
 from alphapulse.errors import InsufficientLiquidity, Rejected, ValueOutOfRange
 
 __all__ = ["Sizing", "optimise", "premium"]
 
-# Units around the located amount that are tried first, and how many while enough is left to gain.
-RESCAN_UNITS = 8
-RESCAN_UNITS_MAX = 64
-# Rescans, each around the best of the one before.
-RESCANS_MAX = 8
+# Units of the coarsest amount that are tried on either side of the located one.
+NEAR_UNITS = 64
+# A smooth cycle's curve is not known well enough for more than these.
+SMOOTH_UNITS = 8
+# Teeth of a saw whose tips are tried on either side: where a fee takes no fraction, and any.
+WHOLE_TEETH = 32
+TEETH = 4
 # A path that carries no more units than this in some amount is searched in full.
 EXHAUSTIVE_UNITS_MAX = 2**9
-# What is left to gain is worth the long rescan from this part of the profit on.
-WORTHWHILE = 10**7
-# Tips of each saw that are tried on either side of the located amount.
-TIPS = 4
 # Amounts with up to this many times the units of the coarsest one have saws worth trying.
 COMPARABLE_UNITS = 16
 # Inputs at these distances must not earn more than the answer.
@@ -89,10 +89,11 @@ def optimise(hops: Sequence[Hop], *, premium_bps: int, max_amount_in: int) -> Si
             if found is None:
                 return None
             search.bound = found.bound
-            search.around(found.amounts)
+            search.around(found)
     except Rejected:
         return None
-    search.settle(strides)
+    if search.profit != search.bound:
+        search.settle(strides)
     return search.answer()
 
 
@@ -129,7 +130,7 @@ class _Search:
         if index:
             low, high = max(1, inner[index] >> 2), inner[index] << 2
         top = summit(lambda amount: self._value(index, amount, caps), low, high)
-        self._try_all(index, _around(top, 0, RESCAN_UNITS))
+        self._try_all(index, _around(top, SMOOTH_UNITS))
         self._near(self.amounts)
 
     def _value(self, index: int, amount: int, caps: Sequence[int]) -> int:
@@ -158,40 +159,82 @@ class _Search:
             self.amounts, self.profit = amounts, profit
         return profit
 
-    def around(self, amounts: Sequence[int]) -> None:
-        """Try the inputs that can be best near the located amounts, until one meets the bound.
-
-        While enough is left to gain the search looks farther around, and again around what it found.
-        """
-        self._near(amounts)
-        for _ in range(RESCANS_MAX):
-            if abs(self.bound - self.profit) * WORTHWHILE <= self.bound:
-                return
-            before = self.profit
-            centre = self.amounts or amounts
-            fewest = min(centre[:-1])
-            self._try_all(centre.index(fewest), _around(fewest, 1, RESCAN_UNITS_MAX))
-            self._near(centre)
-            self._try_stops(centre)
-            if self.profit == before:
-                return
-
     def _near(self, amounts: Sequence[int]) -> None:
-        """Try what is best most often.
-
-        First the least inputs that yield each amount around the coarsest one of the path: between
-        two of them the input only costs more. Then the tips of the slow saws: the premium is rounded
-        down most just before it steps, and a V3 fee costs least just before it takes one unit more.
-        """
+        """Try the least inputs around the coarsest amount, and the tips of the slow saws."""
         inner = amounts[:-1]
         fewest = min(inner)
-        self._try_all(inner.index(fewest), _around(fewest, 0, RESCAN_UNITS))
+        self._try_all(inner.index(fewest), _around(fewest, SMOOTH_UNITS))
         if self.premium_bps and amounts[0] <= COMPARABLE_UNITS * fewest:
             self._try_all(0, _tips(amounts[0], BPS, self.premium_bps, 4999))
         for index, amount in enumerate(inner):
             fee_pips = self.hops[index][0].floored_fee_pips
             if fee_pips and amount <= COMPARABLE_UNITS * fewest:
                 self._try_all(index, _tips(amount, PIPS, fee_pips, 0))
+
+    def around(self, found: Optimum) -> None:
+        """Try the inputs that can be best near the located amounts, until one meets the bound.
+
+        First what is best most often: amounts of the coarsest token from which a V3 fee takes no
+        fraction of a unit. Then the least inputs that yield each amount around the located one:
+        between two of them the input only costs more. Then the teeth of the other saws.
+        """
+        inner = found.amounts[:-1]
+        fewest = min(inner)
+        coarsest = inner.index(fewest)
+        self._try_least(coarsest, fewest)
+        self._try_saws(found, coarsest, near=True)
+        for index, amount in enumerate(inner):
+            if index != coarsest and amount <= COMPARABLE_UNITS * fewest:
+                self._try_saws(found, index, near=False)
+        if self.profit != self.bound:
+            self._try_stops(found.amounts)
+
+    def _try_saws(self, found: Optimum, index: int, *, near: bool) -> None:
+        """Try the tips of the saws in the amount before hop `index`, and the amounts near the located one.
+
+        A V3 fee takes least of an amount just before it takes one unit more, counted from where the
+        stretch starts; where it is a whole number of units nothing is lost. The premium is rounded
+        down most just before it steps.
+        """
+        gap = self.bound - self.profit
+        if gap <= 0:
+            return
+        amount, segment = found.amounts[index], found.segments[index]
+        reach = div_up((isqrt(gap * found.breadth) + 1) * amount, found.amounts[0])
+        line = line_at(found, index)
+        fee_pips = self.hops[index][0].floored_fee_pips
+        if fee_pips:
+            start, period = segment.start_in, div_floor(PIPS, gcd(fee_pips, PIPS))
+            beyond = max(0, amount - start)
+            first = start + div_up(beyond, period) * period
+            self._try_promising(line, index, segment, _spaced(first, period, WHOLE_TEETH, reach))
+            if period * fee_pips != PIPS:
+                plain = (start + tip for tip in _tips(beyond, PIPS, fee_pips, 0))
+                self._try_promising(line, index, segment, plain)
+        if near:
+            self._try_promising(line, index, segment, _spaced(amount, 1, NEAR_UNITS, reach))
+        if self.premium_bps and not index:
+            tips = _tips(amount, BPS, self.premium_bps, 4999)
+            self._try_promising(line, index, segment, tips)
+
+    def _try_promising(
+        self, line: Line, index: int, segment: Segment, amounts: Iterable[int]
+    ) -> None:
+        """Try those amounts whose tangents, rounded as a cycle rounds, leave more than the best so far."""
+        start, end, *_ = segment
+        centre, paid, paid_slope, asked, asked_slope = line
+        kept = PIPS - self.hops[index][0].floored_fee_pips
+        paid_part = div_floor(paid_slope, kept)
+        for amount in amounts:
+            if self.profit == self.bound:
+                return
+            distance = amount - centre
+            out = paid + paid_slope * distance
+            if start < amount < end:
+                out -= paid_part * ((amount - start) * kept % PIPS)
+            amount_in = max(0, -(-(asked + asked_slope * distance) >> 64))
+            if (out >> 64) - amount_in - premium(amount_in, self.premium_bps) > self.profit:
+                self._try_least(index, amount)
 
     def _try_stops(self, amounts: Sequence[int]) -> None:
         """Try the inputs that end on a pool's stop: the step beyond it starts by rounding up."""
@@ -261,12 +304,19 @@ class _Search:
         )
 
 
-def _around(centre: int, nearest: int, farthest: int) -> Iterator[int]:
-    """Return the amounts at these distances from the centre, nearest first."""
-    for distance in range(nearest, farthest + 1):
+def _around(centre: int, farthest: int) -> Iterator[int]:
+    """Return the amounts up to a distance from the centre, nearest first."""
+    for distance in range(farthest + 1):
         yield centre + distance
         if 0 < distance < centre:
             yield centre - distance
+
+
+def _spaced(first: int, step: int, count: int, reach: int) -> Iterator[int]:
+    """Return amounts at equal distances on either side, nearest first, as far as they can win."""
+    for distance in range(0, min(count * step, reach + 1), step):
+        yield first + distance
+        yield first - step - distance
 
 
 def _strides(amount: int) -> tuple[int, ...]:
@@ -278,7 +328,7 @@ def _strides(amount: int) -> tuple[int, ...]:
 def _tips(centre: int, whole: int, part: int, phase: int) -> Iterator[int]:
     """Return the last amounts before (amount * part) steps over a multiple of whole, nearest first."""
     step = div_floor(centre * part, whole)
-    for distance in range(TIPS):
+    for distance in range(TEETH):
         yield div_floor((step + 1 + distance) * whole + phase, part)
         if step > distance:
             yield div_floor((step - distance) * whole + phase, part)
