@@ -1,0 +1,125 @@
+"""Every number of the relays, as the protocol's table has it; all of them can be set."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from alphapulse.errors import Misconfigured
+from alphapulse.protocol.header import Domain, Source
+from alphapulse.transport.sockets import SOCKET_NAMES
+
+__all__ = [
+    "DomainConfig",
+    "RelayConfig",
+    "default_directory",
+    "default_domains",
+    "relay_source",
+]
+
+
+class DomainConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One domain's relay.
+
+    `drops` chooses what a full queue means: the oldest messages go and the consumer is told, or the consumer goes.
+    `keeps_on_disk` journals to files before anything is forwarded, so that a relay that died knows what it had;
+    `flush_ms` is the longest time until the disk itself has them, 0 leaves that to the operating system.
+    `journal_files_bytes` bounds the files when `journal_days` is 0.
+    """
+
+    socket_name: str
+    connections: int
+    queue_messages: int
+    drops: bool
+    verifies: bool
+    journal_messages: int
+    keeps_on_disk: bool = False
+    flush_ms: int = 0
+    journal_days: int = 0
+    journal_segment_bytes: int = 64 * 2**20
+    journal_files_bytes: int = 256 * 2**20
+
+
+class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """All relays of one directory. Sizes in bytes, times in milliseconds.
+
+    `sources_by_user` says which sources a user id (as text) may produce as; a user that is not named may listen, and
+    the user who runs the relay may produce as every source that is not a relay's.
+    """
+
+    directory: Path
+    domains: dict[int, DomainConfig]
+    journal_directory: Path | None = None
+    sources_by_user: dict[str, frozenset[int]] = msgspec.field(default_factory=dict)
+    heartbeat_ms: int = 1_000
+    silent_intervals: int = 3
+    hello_ms: int = 1_000
+    stall_ms: int = 5_000
+    rejects_before_close: int = 10
+    rejects_window_ms: int = 60_000
+    write_buffer_bytes: int = 256 * 1024
+    close_grace_ms: int = 1_000
+    drain_ms: int = 2_000
+    ack_messages: int = 256
+    named_losses: int = 1_024
+    snapshot_after_base: int = 4_096
+    snapshot_bytes: int = 512 * 2**20
+    sources: int = 256
+
+
+def default_domains() -> dict[int, DomainConfig]:
+    """Return the protocol's table."""
+    return {
+        Domain.MARKET: DomainConfig(
+            socket_name=SOCKET_NAMES[Domain.MARKET],
+            connections=1_000,
+            queue_messages=10_000,
+            drops=True,
+            verifies=False,
+            journal_messages=65_536,
+        ),
+        Domain.SIGNAL: DomainConfig(
+            socket_name=SOCKET_NAMES[Domain.SIGNAL],
+            connections=100,
+            queue_messages=1_000,
+            drops=False,
+            verifies=True,
+            journal_messages=65_536,
+            keeps_on_disk=True,
+        ),
+        Domain.EXECUTION: DomainConfig(
+            socket_name=SOCKET_NAMES[Domain.EXECUTION],
+            connections=50,
+            queue_messages=500,
+            drops=False,
+            verifies=True,
+            journal_messages=65_536,
+            keeps_on_disk=True,
+            flush_ms=100,
+            journal_days=7,
+        ),
+        Domain.SYSTEM: DomainConfig(
+            socket_name=SOCKET_NAMES[Domain.SYSTEM],
+            connections=100,
+            queue_messages=1_000,
+            drops=True,
+            verifies=True,
+            journal_messages=1_024,
+        ),
+    }
+
+
+def default_directory() -> Path:
+    """Return `alphapulse` in the user's runtime directory.
+
+    Raises  Misconfigured when the user has none.
+    """
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if not runtime:
+        raise Misconfigured("`XDG_RUNTIME_DIR` is not set: name a directory for the sockets")
+    return Path(runtime) / "alphapulse"
+
+
+def relay_source(domain: int) -> int:
+    """Return the source as which a domain's relay speaks."""
+    return Source.MARKET_RELAY + domain - 1

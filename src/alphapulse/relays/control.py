@@ -1,0 +1,220 @@
+"""What clients ask of a relay: Hello, Subscribe, RecoveryRequest. Everything else of sequence 0 is not for us."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from alphapulse.errors import DecodeError, LimitExceeded
+from alphapulse.protocol.codec import decode
+from alphapulse.protocol.header import DOMAIN_LIMITS, VERSION
+from alphapulse.protocol.message import Message
+from alphapulse.protocol.system import (
+    ErrorCode,
+    Hello,
+    PeerRole,
+    RecoveryKind,
+    RecoveryRequest,
+    RecoveryResponse,
+    RecoveryStatus,
+    Snapshot,
+    SnapshotPhase,
+    Subscribe,
+)
+from alphapulse.relays.handshake import refusal_of
+from alphapulse.relays.subscription import NOTHING
+
+if TYPE_CHECKING:
+    from alphapulse.relays.connection import Connection
+    from alphapulse.relays.producers import Producer
+    from alphapulse.relays.relay import Relay
+
+__all__ = ["Control"]
+
+_WANTS_SNAPSHOT = 1
+_WANTS_OWN = 2
+_MODES = (1, 2, 3)
+
+
+class Control:
+    """Answers the control messages of one relay's clients."""
+
+    __slots__ = ("_consumers", "_relay", "_snapshots")
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+        self._consumers = 0
+        self._snapshots = 0
+
+    def take(self, connection: Connection, data: bytes) -> None:
+        """Answer one message of sequence 0."""
+        relay = self._relay
+        try:
+            message = decode(data, relay=True)
+        except DecodeError as error:
+            relay.reject(connection, error.kind, ErrorCode.INVALID_DATA, str(error), 0)
+            return
+        first = message.tlvs[0] if message.tlvs else None
+        if isinstance(first, Hello):
+            self._greet(connection, first)
+        elif not connection.is_greeted:
+            self._refuse(connection, ErrorCode.HANDSHAKE, "say Hello first")
+        elif isinstance(first, Subscribe):
+            self._subscribe(connection, first)
+        elif isinstance(first, RecoveryRequest):
+            self._recover(connection, first)
+        else:
+            self._ignore(connection, message)
+
+    def _ignore(self, connection: Connection, message: Message) -> None:
+        kind = type(message.tlvs[0]).__name__ if message.tlvs else "nothing"
+        text = f"{kind} with sequence 0 is not for a relay"
+        self._relay.reject(connection, "not_control", ErrorCode.NOT_ALLOWED, text, 0)
+
+    def _refuse(self, connection: Connection, code: ErrorCode, text: str) -> None:
+        self._relay.refused[code.name.lower()] += 1
+        connection.answer(self._relay.speaker.error(code, text))
+        connection.close()
+
+    def _greet(self, connection: Connection, hello: Hello) -> None:
+        relay = self._relay
+        refusal = refusal_of(
+            hello,
+            domain=relay.domain,
+            user=connection.user,
+            own_user=os.geteuid(),
+            allowed=relay.config.sources_by_user,
+        )
+        if refusal is not None:
+            self._refuse(connection, *refusal)
+            return
+        producer = None
+        if hello.role & PeerRole.PRODUCER:
+            if hello.source not in relay.producers and len(relay.producers) > relay.config.sources:
+                self._refuse(connection, ErrorCode.RATE, "no more sources")
+                return
+            producer = relay.producer(hello.source)
+            if producer.connection is not None:
+                text = f"source {hello.source} is live as `{producer.connection.name}`"
+                self._refuse(connection, ErrorCode.DUPLICATE_PRODUCER, text)
+                return
+        if not connection.is_greeted:
+            self._consumers += 1
+            connection.consumer_id = self._consumers
+            connection.is_greeted = True
+            connection.name = hello.name
+        connection.answer(self._hello(connection))
+        if producer is not None:
+            self._admit(connection, producer, hello.epoch)
+
+    def _hello(self, connection: Connection) -> bytes:
+        relay = self._relay
+        return relay.speaker.control(
+            Hello(
+                protocol=VERSION,
+                role=PeerRole.RELAY,
+                source=relay.speaker.source,
+                domains=1 << (relay.domain - 1),
+                consumer_id=connection.consumer_id,
+                epoch=relay.speaker.epoch,
+                max_message=DOMAIN_LIMITS[relay.domain],
+                heartbeat=relay.config.heartbeat_ms,
+                name=f"relay:{relay.settings.socket_name.removesuffix('.sock')}",
+            )
+        )
+
+    def _admit(self, connection: Connection, producer: Producer, epoch: int) -> None:
+        """Let a connection speak for a source, and tell it where that source stands."""
+        if epoch != producer.epoch:
+            self._relay.restart(producer, epoch)
+        producer.connection = connection
+        connection.sources[producer.source] = producer
+        self._relay.acknowledge(producer)
+
+    def _subscribe(self, connection: Connection, request: Subscribe) -> None:
+        relay = self._relay
+        if request.mode not in _MODES:
+            text = f"`mode` must be 1, 2 or 3, was {request.mode}"
+            relay.reject(connection, "bad_value", ErrorCode.INVALID_DATA, text, 0)
+            return
+        if not request.domains >> (relay.domain - 1) & 1:
+            if request.mode == 3:
+                relay.fanout.place(connection, NOTHING)
+            return
+        try:
+            chosen = connection.filter.changed(request)
+        except LimitExceeded as error:
+            relay.reject(connection, "filter", ErrorCode.NOT_ALLOWED, str(error), 0)
+            return
+        connection.wants_own = bool(request.flags & _WANTS_OWN)
+        if request.flags & _WANTS_SNAPSHOT:
+            for producer in relay.producers.values():
+                self._send_snapshot(connection, producer)
+        if chosen is not NOTHING:
+            connection.answer(*self._standings())
+        relay.fanout.place(connection, chosen)
+
+    def _standings(self) -> list[bytes]:
+        speaker = self._relay.speaker
+        return [
+            speaker.standing(one.source, one.epoch, one.next_sequence)
+            for one in self._relay.producers.values()
+        ]
+
+    def _recover(self, connection: Connection, request: RecoveryRequest) -> None:
+        relay = self._relay
+        producer = relay.producers.get(request.source)
+        if producer is None:
+            connection.answer(self._response(request, 0, 0, RecoveryStatus.REFUSED, 0))
+            return
+        if request.request == RecoveryKind.SNAPSHOT:
+            self._send_snapshot(connection, producer)
+            return
+        first, last = request.last_sequence + 1, request.current_sequence - 1
+        runs = relay.journals[request.source].between(first, last) if first <= last else []
+        if runs is None:
+            connection.answer(
+                self._response(request, first, last, RecoveryStatus.SNAPSHOT_FOLLOWS, 0)
+            )
+            self._send_snapshot(connection, producer)
+            return
+        count = max(last - first + 1, 0)
+        connection.answer(
+            self._response(request, first, last, RecoveryStatus.BEGIN, count),
+            *(run.data for run in runs),
+            self._response(request, first, last, RecoveryStatus.END, count),
+        )
+
+    def _response(
+        self, request: RecoveryRequest, first: int, last: int, status: RecoveryStatus, count: int
+    ) -> bytes:
+        return self._relay.speaker.control(
+            RecoveryResponse(
+                consumer_id=request.consumer_id,
+                first_sequence=first,
+                last_sequence=last,
+                status=status,
+                source=request.source,
+                messages=count,
+            )
+        )
+
+    def _send_snapshot(self, connection: Connection, producer: Producer) -> None:
+        """Send what is kept of a source, as one uninterrupted answer."""
+        self._snapshots = self._snapshots % 0xFFFFFFFF + 1
+        begin, end = (
+            self._relay.speaker.control(
+                Snapshot(
+                    snapshot_id=self._snapshots,
+                    phase=phase,
+                    domain=self._relay.domain,
+                    source=producer.source,
+                    as_of_sequence=producer.next_sequence - 1,
+                    epoch=producer.epoch,
+                    messages=0,
+                    content_crc=0,
+                )
+            )
+            for phase in (SnapshotPhase.BEGIN, SnapshotPhase.END)
+        )
+        connection.answer(begin, end)

@@ -1,0 +1,439 @@
+"""One domain's relay: takes what producers numbered, remembers it, gives it to whoever asked."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from zlib import crc32
+
+from alphapulse.errors import DecodeError
+from alphapulse.observability.log import Event, log_event
+from alphapulse.primitives.instrument_id import InstrumentId
+from alphapulse.protocol.codec import decode
+from alphapulse.protocol.execution import AlertKind, RiskAlert
+from alphapulse.protocol.header import HEADER_SIZE, Domain
+from alphapulse.protocol.market_data import (
+    InvalidationAction,
+    InvalidationReason,
+    StateInvalidation,
+)
+from alphapulse.protocol.message import Tlv
+from alphapulse.protocol.system import (
+    ErrorCode,
+    HealthStatus,
+    Heartbeat,
+    RecoveryKind,
+    RecoveryRequest,
+    SequenceSync,
+    Severity,
+    SyncReason,
+)
+from alphapulse.relays.config import RelayConfig, relay_source
+from alphapulse.relays.connection import Connection
+from alphapulse.relays.control import Control
+from alphapulse.relays.fanout import Fanout
+from alphapulse.relays.journal import Journal
+from alphapulse.relays.outgoing import Loss
+from alphapulse.relays.producers import Producer
+from alphapulse.relays.run import Announcement, Run
+from alphapulse.relays.speaker import NOWHERE, Speaker
+from alphapulse.relays.statistics import RelayStatistics
+from alphapulse.transport.framing import Block, Rejected
+
+__all__ = ["Relay"]
+
+_MS = 1_000_000
+_NOTICES = 2_000
+"""StateInvalidations of one message: 32 KB, within every domain's limit but the execution domain's, which drops nothing."""
+
+
+class Relay:
+    """Forwards one domain. Everything happens on the thread of its event loop."""
+
+    def __init__(
+        self, domain: int, config: RelayConfig, *, clock: Callable[[], int] = time.time_ns
+    ) -> None:
+        self.domain = domain
+        self.config = config
+        self.settings = config.domains[domain]
+        self.clock = clock
+        self.mono_ns: Callable[[], int] = time.monotonic_ns
+        self.speaker = Speaker(domain, relay_source(domain), clock(), clock)
+        self.producers: dict[int, Producer] = {}
+        self.journals: dict[int, Journal] = {}
+        self.connections: set[Connection] = set()
+        self.fanout = Fanout()
+        self.refused: Counter[str] = Counter()
+        self.rejected: Counter[str] = Counter()
+        self._control = Control(self)
+        self._own = self.producer(self.speaker.source)
+        self._own.begin(self.speaker.epoch)
+        self._started_ns = self.mono_ns()
+        self._received = self._received_bytes = self._dropped = self._slow = 0
+
+    # connections
+
+    def on_connect(self, connection: Connection) -> None:
+        """Take a connection in while there is room."""
+        if len(self.connections) >= self.settings.connections:
+            self.refused["connections"] += 1
+            connection.answer(self.speaker.error(ErrorCode.RATE, "no more connections"))
+            connection.close()
+            return
+        self.connections.add(connection)
+
+    def on_close(self, connection: Connection) -> None:
+        """Forget a connection; the sources it spoke for are silent now."""
+        self.connections.discard(connection)
+        self.fanout.remove(connection)
+        for producer in connection.sources.values():
+            producer.connection = None
+            if self.domain == Domain.MARKET:
+                self._invalidate(producer)
+        connection.sources.clear()
+
+    def on_failure(self, connection: Connection, error: DecodeError) -> None:
+        """Close a stream whose framing is lost."""
+        self.rejected[error.kind] += 1
+        code = ErrorCode.TOO_LARGE if error.kind == "too_large" else ErrorCode.INVALID_DATA
+        if error.kind == "bad_version":
+            code = ErrorCode.VERSION
+        connection.answer(self.speaker.error(code, str(error)))
+        connection.close()
+
+    def on_rejected(self, connection: Connection, rejected: Rejected) -> None:
+        """Answer a message whose header was refused."""
+        if rejected.error.kind == "bad_domain" and rejected.domain in self.config.domains:
+            text = f"this is the relay of domain {self.domain}"
+            self.reject(
+                connection, "other_domain", ErrorCode.DOMAIN_MISMATCH, text, rejected.sequence
+            )
+            return
+        error = rejected.error
+        self.reject(connection, error.kind, ErrorCode.INVALID_DATA, str(error), rejected.sequence)
+
+    def reject(
+        self, connection: Connection, kind: str, code: ErrorCode, text: str, sequence: int
+    ) -> None:
+        """Count and answer a dropped message; a client that sends too many of them is closed."""
+        self.rejected[kind] += 1
+        if connection.is_closing:
+            return
+        connection.answer(self.speaker.error(code, text, sequence=sequence))
+        if not connection.may_reject(self.mono_ns(), self.config.rejects_window_ms * _MS):
+            self.refused["rejects"] += 1
+            connection.answer(self.speaker.error(ErrorCode.RATE, "too many invalid messages"))
+            connection.close()
+
+    def on_overflow(self, connection: Connection) -> None:
+        """Drop the oldest and say so, or part with the consumer, as the domain demands."""
+        if self.settings.drops:
+            self._dropped += connection.outgoing.drop_to(self.settings.queue_messages)
+            return
+        self._slow += 1
+        text = f"{connection.name or 'a consumer'} let {connection.outgoing.queued} messages wait"
+        log_event(Event.CONNECTION_LOST, domain=self.domain, peer=connection.name, cause=text)
+        connection.outgoing.clear()
+        connection.answer(self.speaker.error(ErrorCode.SLOW_CONSUMER, text))
+        connection.close()
+        self.fanout.remove(connection)
+        self.say(
+            RiskAlert(
+                severity=Severity.CRITICAL,
+                alert=AlertKind.SEQUENCE_GAP,
+                strategy_id=0,
+                instrument=NOWHERE,
+                observed=0,
+                threshold=0,
+                event_ns=self.clock(),
+                text=text[:200],
+            ),
+            self.speaker.complaint(ErrorCode.SLOW_CONSUMER, text),
+        )
+
+    def tell_loss(self, source: int, loss: Loss) -> Iterable[bytes]:
+        """Say how many messages of a source a consumer lost and what it must not use any more."""
+        yield self.speaker.sync(
+            source, loss.epoch, loss.next_sequence, dropped=loss.dropped, reason=SyncReason.DROPPED
+        )
+        lost = sorted(loss.instruments)
+        for begin in range(0, len(lost), _NOTICES):
+            yield self.speaker.control(
+                *(
+                    StateInvalidation(
+                        InstrumentId.unpack(one),
+                        InvalidationAction.STALE,
+                        InvalidationReason.QUEUE_OVERFLOW,
+                    )
+                    for one in lost[begin : begin + _NOTICES]
+                )
+            )
+
+    # messages
+
+    def on_block(self, connection: Connection, block: Block) -> None:
+        """Take the messages of one read, in their order."""
+        sequences, sources = block.sequences, block.sources
+        self._received += len(sequences)
+        self._received_bytes += len(block.data)
+        if 0 not in sequences and sources.count(sources[0]) == len(sources):
+            self._take(connection, Run(block.data, block.starts, sources[0], 0, sequences))
+            return
+        at, count = 0, len(sequences)
+        while at < count and not connection.is_closing:
+            if not sequences[at]:
+                self._control.take(connection, block.message(at))
+                at += 1
+                continue
+            end = at + 1
+            while end < count and sequences[end] and sources[end] == sources[at]:
+                end += 1
+            starts = block.starts[at : end + 1]
+            first = starts[0]
+            data = block.data[first : starts[-1]]
+            moved = [start - first for start in starts]
+            self._take(connection, Run(data, moved, sources[at], 0, sequences[at:end]))
+            at = end
+
+    def _take(self, connection: Connection, run: Run) -> None:
+        producer = connection.sources.get(run.source)
+        if producer is None:
+            if not connection.is_greeted:
+                connection.answer(self.speaker.error(ErrorCode.HANDSHAKE, "say Hello first"))
+                connection.close()
+                return
+            text = f"this connection is not source {run.source}"
+            for sequence in run.sequences:
+                self.reject(connection, "other_source", ErrorCode.NOT_ALLOWED, text, sequence)
+            return
+        sound = self._sound(connection, run)
+        if sound is not None and not connection.is_closing:
+            self._place(connection, producer, sound)
+
+    def _sound(self, connection: Connection, run: Run) -> Run | None:
+        """Return the messages that pass the checks a relay makes; the others are answered one by one."""
+        bad: list[int] = []
+        verifies, data, starts = self.settings.verifies, run.data, run.starts
+        for index in range(len(run.sequences)):
+            try:
+                if verifies:
+                    _verify(data, starts[index], starts[index + 1])
+                run.contents(index)
+            except DecodeError as error:
+                bad.append(index)
+                self.reject(
+                    connection, error.kind, ErrorCode.INVALID_DATA, str(error), run.sequences[index]
+                )
+        if not bad:
+            return run
+        good = [index for index in range(len(run.sequences)) if index not in bad]
+        return run.chosen(good) if good else None
+
+    def _place(self, connection: Connection, producer: Producer, run: Run) -> None:
+        """Put a run into its producer's order: pass what follows, drop repeats, tell gaps."""
+        begin = 0
+        wanted = producer.next_sequence
+        for index, sequence in enumerate(run.sequences):
+            if sequence == wanted and sequence != 1:
+                wanted += 1
+                continue
+            self._pass(connection, producer, run.part(begin, index))
+            begin = index
+            if sequence == 1:
+                epoch = _epoch_in(run.message(index))
+                if epoch and (wanted == 1 or epoch != producer.epoch):
+                    if epoch != producer.epoch:
+                        self.restart(producer, epoch)
+                    wanted = 2
+                    continue
+                if wanted == 1:
+                    text = "the first message of a run must carry SequenceSync with reason 2"
+                    self.reject(connection, "no_epoch", ErrorCode.SEQUENCE, text, 1)
+                    begin = index + 1
+                    continue
+            if sequence < wanted:
+                producer.duplicates += 1
+                begin = index + 1
+                continue
+            self._tell_gap(producer, wanted, sequence)
+            wanted = sequence + 1
+        self._pass(connection, producer, run.part(begin, len(run.sequences)))
+
+    def _pass(self, connection: Connection | None, producer: Producer, run: Run) -> None:
+        """Journal a run without holes, then forward it."""
+        count = len(run.sequences)
+        if not count:
+            return
+        run.epoch = producer.epoch
+        self.journals[run.source].add(run)
+        producer.next_sequence = run.sequences[-1] + 1
+        producer.received += count
+        for index in range(count):
+            producer.venues.update([one[:2] for one in run.contents(index)[1]])
+        self.fanout.send(run, connection, self.mono_ns())
+        producer.unacknowledged += count
+        if connection is not None and producer.unacknowledged >= self.config.ack_messages:
+            self.acknowledge(producer)
+
+    def _tell_gap(self, producer: Producer, wanted: int, sequence: int) -> None:
+        missing = sequence - wanted
+        producer.gaps += 1
+        producer.missing += missing
+        word = self.speaker.sync(
+            producer.source,
+            producer.epoch,
+            sequence,
+            dropped=missing,
+            reason=SyncReason.PRODUCER_GAP,
+        )
+        told = Announcement(
+            word, producer.source, producer.epoch, next_sequence=sequence, missing=missing
+        )
+        self.fanout.announce(told.concerning(frozenset(producer.venues)), self.mono_ns())
+
+    # producers
+
+    def producer(self, source: int) -> Producer:
+        """Return a source's standing, made on its first Hello."""
+        found = self.producers.get(source)
+        if found is None:
+            found = self.producers[source] = Producer(source)
+            self.journals[source] = Journal(self.settings.journal_messages)
+        return found
+
+    def restart(self, producer: Producer, epoch: int) -> None:
+        """Begin another run of a source."""
+        producer.begin(epoch)
+        self.journals[producer.source].clear()
+
+    def acknowledge(self, producer: Producer) -> None:
+        """Tell a live producer what is journaled."""
+        connection = producer.connection
+        if connection is not None and connection.outgoing.is_empty:
+            producer.unacknowledged = 0
+            connection.answer(
+                self.speaker.standing(producer.source, producer.epoch, producer.next_sequence)
+            )
+
+    def _invalidate(self, producer: Producer) -> None:
+        """Take back what a vanished producer of market data had said, and ask others for it."""
+        if not producer.venues:
+            return
+        venues = sorted(producer.venues)
+        self.say(
+            *(
+                StateInvalidation(
+                    InstrumentId.unpack(venue + bytes(10)),
+                    InvalidationAction.RESET,
+                    InvalidationReason.DISCONNECT,
+                )
+                for venue in venues
+            )
+        )
+        for other in self.producers.values():
+            if other.connection is not None and not other.venues.isdisjoint(venues):
+                self.ask_base(other)
+        producer.venues.clear()
+
+    def ask_base(self, producer: Producer) -> None:
+        """Ask a live producer to publish fresh base messages."""
+        if producer.connection is not None:
+            producer.connection.answer(
+                self.speaker.control(
+                    RecoveryRequest(
+                        consumer_id=0,
+                        last_sequence=producer.next_sequence - 1,
+                        current_sequence=producer.next_sequence,
+                        request=RecoveryKind.SNAPSHOT,
+                        source=producer.source,
+                    )
+                )
+            )
+
+    # the relay's own voice and clock
+
+    def say(self, *tlvs: Tlv) -> None:
+        """Publish a message of the relay itself."""
+        sequence = self.speaker.next_sequence
+        message = self.speaker.numbered(*tlvs)
+        run = Run.of(message, self.speaker.source, self.speaker.epoch, sequence)
+        self._pass(None, self._own, run)
+
+    def beat(self) -> None:
+        """Do what is due every interval: say that the relay lives, close who does not."""
+        now = self.mono_ns()
+        silent = self.config.silent_intervals * self.config.heartbeat_ms * _MS
+        for connection in tuple(self.connections):
+            if connection.is_stalled(now, self.config.stall_ms * _MS):
+                self.on_failure(connection, DecodeError("truncated", 8, "stalled inside a message"))
+            elif connection.sources and now - connection.heard_ns > silent:
+                self.refused["silent"] += 1
+                connection.abort()
+        for producer in self.producers.values():
+            if producer.unacknowledged:
+                self.acknowledge(producer)
+        self.say(
+            Heartbeat(
+                event_ns=self.clock(),
+                status=HealthStatus.OK,
+                source=self.speaker.source,
+                interval=self.config.heartbeat_ms,
+            )
+        )
+
+    def has_unsent(self) -> bool:
+        """Return whether a connection still waits for something that was said."""
+        return any(
+            not one.is_closing and (not one.outgoing.is_empty or one.unsent_bytes())
+            for one in self.connections
+        )
+
+    def close(self) -> None:
+        """End every connection."""
+        for connection in tuple(self.connections):
+            connection.close()
+
+    def statistics(self) -> RelayStatistics:
+        """Return a frozen view."""
+        return RelayStatistics(
+            domain=self.domain,
+            socket=self.settings.socket_name,
+            pid=os.getpid(),
+            epoch=self.speaker.epoch,
+            uptime_ms=(self.mono_ns() - self._started_ns) // _MS,
+            connections=len(self.connections),
+            refused=dict(self.refused),
+            received=self._received,
+            received_bytes=self._received_bytes,
+            forwarded=self.fanout.forwarded,
+            dropped=self._dropped,
+            rejected=dict(self.rejected),
+            slow_disconnects=self._slow,
+            journal_is_writable=True,
+            producers=tuple(
+                one.statistics(journaled=self.journals[one.source].messages, snapshot_messages=0)
+                for one in self.producers.values()
+            ),
+            consumers=tuple(one.statistics() for one in self.connections),
+        )
+
+
+def _verify(data: bytes, start: int, end: int) -> None:
+    """Compare the checksum of `data[start:end]`.
+
+    Raises  DecodeError(bad_checksum).
+    """
+    found = crc32(data[start + HEADER_SIZE : end], crc32(data[start : start + 28]))
+    if found != int.from_bytes(data[start + 28 : start + HEADER_SIZE], "little"):
+        raise DecodeError("bad_checksum", 28)
+
+
+def _epoch_in(message: bytes) -> int:
+    """Return the epoch that a first message announces, 0 when it announces none."""
+    try:
+        sync = decode(message, verify=False).first(SequenceSync)
+    except DecodeError:
+        return 0
+    if sync is None or sync.reason != SyncReason.PRODUCER_START:
+        return 0
+    return sync.epoch

@@ -1,0 +1,108 @@
+"""The door of this room: relays that listen, beat every interval, and drain when they end."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+
+import msgspec
+
+from alphapulse.protocol.header import Domain
+from alphapulse.relays.config import RelayConfig, default_domains
+from alphapulse.relays.connection import Connection
+from alphapulse.relays.relay import Relay
+from alphapulse.relays.sockets import bind, prepare_directory
+
+__all__ = ["RelayService", "serve_relays"]
+
+ALL = (Domain.MARKET, Domain.SIGNAL, Domain.EXECUTION, Domain.SYSTEM)
+
+
+class RelayService:
+    """The relays of one directory in this event loop."""
+
+    def __init__(self, config: RelayConfig, domains: Iterable[int]) -> None:
+        self.config = config
+        self.relays = {domain: Relay(domain, config) for domain in domains}
+        self._servers: list[asyncio.AbstractServer] = []
+        self._beats: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen on every socket, or on none.
+
+        Raises  Misconfigured when a socket is live or the directory cannot be used.
+        """
+        prepare_directory(self.config.directory)
+        try:
+            for relay in self.relays.values():
+                await self._listen(relay)
+        except BaseException:
+            await self.stop()
+            raise
+        self._beats = asyncio.create_task(self._beat())
+
+    async def stop(self) -> None:
+        """Take no more connections, hand over what waits, close."""
+        if self._beats is not None:
+            self._beats.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._beats
+        for server in self._servers:
+            server.close()
+        await self._drain()
+        for relay in self.relays.values():
+            relay.close()
+        await self._until_closed()
+        for relay in self.relays.values():
+            (self.config.directory / relay.settings.socket_name).unlink(missing_ok=True)
+
+    async def _listen(self, relay: Relay) -> None:
+        path = self.config.directory / relay.settings.socket_name
+        loop = asyncio.get_running_loop()
+        listener = bind(path)
+        self._servers.append(
+            await loop.create_unix_server(lambda: Connection(relay), sock=listener)
+        )
+
+    async def _beat(self) -> None:
+        interval = self.config.heartbeat_ms / 1000
+        while True:
+            for relay in self.relays.values():
+                relay.beat()
+            await asyncio.sleep(interval)
+
+    async def _drain(self) -> None:
+        end = asyncio.get_running_loop().time() + self.config.drain_ms / 1000
+        while any(one.has_unsent() for one in self.relays.values()):
+            if asyncio.get_running_loop().time() > end:
+                return
+            await asyncio.sleep(0.01)
+
+    async def _until_closed(self) -> None:
+        end = asyncio.get_running_loop().time() + 2 * self.config.close_grace_ms / 1000
+        while any(one.connections for one in self.relays.values()):
+            if asyncio.get_running_loop().time() > end:
+                return
+            await asyncio.sleep(0.005)
+
+
+@contextlib.asynccontextmanager
+async def serve_relays(
+    directory: Path,
+    *,
+    domains: Iterable[int] = ALL,
+    config: RelayConfig | None = None,
+) -> AsyncIterator[RelayService]:
+    """Serve the relays of a directory while the context lasts.
+
+    `config` may change every number; its directory gives way to `directory`.
+
+    Raises  Misconfigured when one of the sockets is live or the directory cannot be used.
+    """
+    chosen = config or RelayConfig(directory=directory, domains=default_domains())
+    service = RelayService(msgspec.structs.replace(chosen, directory=directory), domains)
+    await service.start()
+    try:
+        yield service
+    finally:
+        await service.stop()
