@@ -25,6 +25,7 @@ class RelayService:
         self.config = config
         self.relays = {domain: Relay(domain, config) for domain in domains}
         self._servers: list[asyncio.AbstractServer] = []
+        self._bound: list[Path] = []
         self._beats: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -33,12 +34,11 @@ class RelayService:
         Raises  Misconfigured when a socket is live or the directory cannot be used.
         """
         prepare_directory(self.config.directory)
-        try:
+        async with contextlib.AsyncExitStack() as undo:
+            undo.push_async_callback(self.stop)
             for relay in self.relays.values():
                 await self._listen(relay)
-        except BaseException:
-            await self.stop()
-            raise
+            undo.pop_all()
         self._beats = asyncio.create_task(self._beat())
 
     async def stop(self) -> None:
@@ -53,13 +53,14 @@ class RelayService:
         for relay in self.relays.values():
             relay.close()
         await self._until_closed()
-        for relay in self.relays.values():
-            (self.config.directory / relay.settings.socket_name).unlink(missing_ok=True)
+        for path in self._bound:
+            path.unlink(missing_ok=True)
 
     async def _listen(self, relay: Relay) -> None:
         path = self.config.directory / relay.settings.socket_name
         loop = asyncio.get_running_loop()
         listener = bind(path)
+        self._bound.append(path)
         self._servers.append(
             await loop.create_unix_server(lambda: Connection(relay), sock=listener)
         )
