@@ -5,10 +5,17 @@ as a `RawTlv`, so that re-encoding keeps it and no reader takes it for a stateme
 payload is not what this deployment agreed on.
 """
 
+import struct
+from collections.abc import Callable
+from zlib import crc32
+
 from alphapulse.errors import DecodeError, InvariantError, ValueOutOfRange
 from alphapulse.protocol.block import FixedBlock
 from alphapulse.protocol.header import (
+    DOMAIN_LIMITS,
     HEADER_SIZE,
+    MAGIC,
+    VERSION,
     Header,
     checksum_of,
     pack_header,
@@ -19,6 +26,7 @@ from alphapulse.protocol.message import Draft, Message, RawTlv, Tlv
 from alphapulse.protocol.packing import Codec, CountedCodec, FixedCodec, Records, Text
 from alphapulse.protocol.private import VENDOR_TYPES
 from alphapulse.protocol.registry import REGISTRY, Overflow, Row
+from alphapulse.protocol.straight import straight_of
 from alphapulse.protocol.system import TraceContext
 from alphapulse.protocol.tlv import frame, split
 
@@ -33,6 +41,9 @@ __all__ = [
 ]
 
 _CHECKSUM_OFFSET = 28
+_HEAD = struct.Struct("<IBBBBIQQI").unpack_from
+_PLAIN_LIMIT = min(DOMAIN_LIMITS.values())  # what is larger is measured against limits first
+_TYPE_AT = HEADER_SIZE  # where the first TLV's type stands
 _FIRST_VENDOR_TYPE = VENDOR_TYPES.start
 
 
@@ -48,7 +59,8 @@ def _codec_of(row: Row) -> Codec:
     saturates = row.overflow is Overflow.SATURATE
     parts = _parts_of(row, fields)
     if len(parts) == 1 and isinstance(parts[0], FixedBlock):
-        return FixedCodec(row.number, row.tlv, parts[0], saturates=saturates)
+        straight = straight_of(row.number, row.tlv, fields, row.listed())
+        return FixedCodec(row.number, row.tlv, parts[0], straight=straight, saturates=saturates)
     return CountedCodec(
         row.number,
         row.tlv,
@@ -88,6 +100,19 @@ def _parts_of(row: Row, fields: tuple[Field, ...]) -> list[FixedBlock | Records 
 
 _CODEC_OF_CLASS: dict[type[Tlv], Codec] = {row.tlv: _codec_of(row) for row in REGISTRY}
 _CODEC_OF_NUMBER: dict[int, Codec] = {codec.number: codec for codec in _CODEC_OF_CLASS.values()}
+_STRAIGHT = {
+    kind: codec.straight for kind, codec in _CODEC_OF_CLASS.items() if isinstance(codec, FixedCodec)
+}
+_FRAMERS = {kind: straight.frame for kind, straight in _STRAIGHT.items()}
+_WRITERS = {kind: straight.write for kind, straight in _STRAIGHT.items()}
+# Size of a message of one TLV and its reader, by the TLV's type.
+_READERS: list[tuple[int, Callable[[bytes, bool], Message | None] | None]] = [(0, None)] * 256
+# Length and parser of each type of fixed size, by its number.
+_PARSERS: list[tuple[int, Callable[[bytes, int], Tlv | None]] | None] = [None] * 256
+for _codec in _CODEC_OF_CLASS.values():
+    if isinstance(_codec, FixedCodec):
+        _PARSERS[_codec.number] = (_codec.fixed_size, _codec.straight.parse)
+        _READERS[_codec.number] = (HEADER_SIZE + 2 + _codec.fixed_size, _codec.straight.read)
 _REPEATABLE = frozenset(row.number for row in REGISTRY if row.repeats)
 
 
@@ -106,6 +131,9 @@ def encode_tlv(tlv: Tlv) -> bytes:
 
     Raises  ValueOutOfRange as `payload_of`, and for a payload beyond 65,535 bytes.
     """
+    framer = _FRAMERS.get(type(tlv))
+    if framer is not None and (framed := framer(tlv)) is not None:
+        return framed
     codec = _CODEC_OF_CLASS.get(type(tlv))
     if codec is None:
         return _raw_tlv(tlv)
@@ -147,8 +175,13 @@ def encode(message: Message) -> bytes:
 
     Raises  ValueOutOfRange when a value does not fit, or the message exceeds its domain's limit.
     """
-    payload = b"".join([encode_tlv(tlv) for tlv in message.tlvs])
-    flags = traced_flags(message.header.flags, message.tlvs)
+    tlvs = message.tlvs
+    if len(tlvs) == 1:
+        writer = _WRITERS.get(type(tlvs[0]))
+        if writer is not None and (whole := writer(message.header, tlvs[0])) is not None:
+            return whole
+    payload = b"".join([encode_tlv(tlv) for tlv in tlvs])
+    flags = traced_flags(message.header.flags, tlvs)
     return pack_header(message.header, flags, payload) + payload
 
 
@@ -159,6 +192,14 @@ def decode(data: bytes, *, verify: bool = True, relay: bool = False) -> Message:
 
     Raises  DecodeError with the kind and offset of the first of steps 1 to 14 that fails.
     """
+    if type(data) is bytes and len(data) > _TYPE_AT:
+        size, reader = _READERS[data[_TYPE_AT]]
+        if reader is not None and size == len(data):
+            message = reader(data, verify)
+        else:
+            message = _read_plain(data, verify)
+        if message is not None:
+            return message
     header, payload_size = unpack_header(data, relay=relay)
     size = HEADER_SIZE + payload_size
     if len(data) < size:
@@ -176,6 +217,41 @@ def decode(data: bytes, *, verify: bool = True, relay: bool = False) -> Message:
         if number < _FIRST_VENDOR_TYPE and not codec.size_fits(data, offset, length):
             raise DecodeError("bad_size", at, f"{length} bytes of type {number}")
     return Message(header, _typed(data, frames))
+
+
+def _read_plain(data: bytes, verify: bool) -> Message | None:
+    """Return a message made of types of fixed size in the standard form, None for any other and where a check fails."""
+    magic, domain, version, source, flags, size, sequence, timestamp_ns, checksum = _HEAD(data)
+    end = len(data)
+    if (
+        magic != MAGIC
+        or version != VERSION
+        or flags & 3
+        or not 0 < domain < 5
+        or HEADER_SIZE + size != end
+        or end > _PLAIN_LIMIT
+        or (verify and crc32(data[32:], crc32(data[:28])) != checksum)
+    ):
+        return None
+    offset, last = HEADER_SIZE, end - 2
+    seen: set[int] = set()
+    tlvs: list[Tlv] = []
+    while offset <= last:
+        number = data[offset]
+        known = _PARSERS[number]
+        if known is None or data[offset + 1] != known[0] or offset + known[0] > last:
+            return None
+        if number in seen and number not in _REPEATABLE:
+            return None
+        seen.add(number)
+        tlv = known[1](data, offset + 2)
+        if tlv is None:
+            return None
+        tlvs.append(tlv)
+        offset += 2 + known[0]
+    if offset != end:
+        return None
+    return Message(Header(domain, source, flags, sequence, timestamp_ns), tuple(tlvs))
 
 
 def _typed(data: bytes, frames: list[tuple[int, int, int, int]]) -> tuple[Tlv, ...]:

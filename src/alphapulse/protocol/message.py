@@ -22,7 +22,7 @@ class RawTlv(Tlv, frozen=True):
     payload: bytes
 
 
-class Draft(msgspec.Struct, frozen=True):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """What a component or collector says, before it has number and time."""
 
     domain: int
@@ -31,7 +31,7 @@ class Draft(msgspec.Struct, frozen=True):
     flags: int = 0
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A numbered and dated statement of one producer."""
 
     header: Header

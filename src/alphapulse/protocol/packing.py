@@ -12,6 +12,7 @@ from msgspec.structs import astuple
 from alphapulse.errors import DecodeError, ValueOutOfRange
 from alphapulse.protocol.block import FixedBlock
 from alphapulse.protocol.message import Tlv
+from alphapulse.protocol.straight import Straight
 
 __all__ = ["Codec", "CountedCodec", "FixedCodec", "KeyRule", "Records", "Text"]
 
@@ -57,10 +58,19 @@ class Codec:
 class FixedCodec(Codec):
     """A TLV of fixed size."""
 
-    __slots__ = ("_block", "_make")
+    __slots__ = ("_block", "_make", "straight")
 
-    def __init__(self, number: int, make: type[Tlv], block: FixedBlock, *, saturates: bool) -> None:
+    def __init__(
+        self,
+        number: int,
+        make: type[Tlv],
+        block: FixedBlock,
+        *,
+        straight: Straight,
+        saturates: bool,
+    ) -> None:
         super().__init__(number, saturates=saturates)
+        self.straight = straight
         self._block = block
         self._make: Callable[..., Tlv] = make
         self.fixed_size = block.size
@@ -78,7 +88,9 @@ class FixedCodec(Codec):
 
     def unpack(self, data: bytes, offset: int, at: int) -> Tlv:
         """Return the typed part whose payload starts at `offset`."""
-        return self._make(*self._block.unpack(data, offset, at))
+        return self.straight.parse(data, offset) or self._make(
+            *self._block.unpack(data, offset, at)
+        )
 
 
 class Records:

@@ -294,7 +294,6 @@ TABLE: tuple[Row, ...] = (
         values={"count": range(5001)}),
     Row(120, system.TraceContext, _Y, _REFUSE,
         "trace_id u128 · span_id u64 · flags u8 · reserved z3"),
-    Row(201, market_data.BlockGas, _M, _REFUSE, "gas_used u64 gas · gas_limit u64 gas"),
 )
 
 PRIVATE: tuple[Row, ...] = (
@@ -303,6 +302,7 @@ PRIVATE: tuple[Row, ...] = (
         "run runs×{domain u8, source u8, epoch u64, sequence u64, length u32} · "
         "name str(name_len)",
         records={"run": private.DeliveredRun}),
+    Row(201, market_data.BlockGas, _M, _REFUSE, "gas_used u64 gas · gas_limit u64 gas"),
 )
 # fmt: on
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from alphapulse.protocol.layout import Field, parse_layout
-from alphapulse.protocol.registry import TABLE, Row, number_of, row_of
+from alphapulse.protocol.registry import PRIVATE, TABLE, Row, number_of, row_of
 
 ROWS = [
     line.split("\t")
@@ -60,7 +60,7 @@ def _plain(layout: str) -> str:
 
 
 def test_same_types_in_the_same_order() -> None:
-    assert [row[0] for row in ROWS] == [str(row.number) for row in TABLE]
+    assert [row[0] for row in ROWS] == [str(row.number) for row in (*TABLE, *PRIVATE)]
 
 
 @pytest.mark.parametrize("published", ROWS, ids=[row[1] for row in ROWS])
