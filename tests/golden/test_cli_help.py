@@ -18,6 +18,7 @@ WORDS = {
         "--json",
     ],
     "bench": ["--json"],
+    "relay": ["serve"],
     "keys": ["import", "create", "list"],
 }
 
@@ -61,3 +62,10 @@ def test_wrong_usage_is_code_2_and_says_how(capsys, words: tuple[str, ...]) -> N
     assert output.out == ""
     assert "usage: alphapulse" in output.err
     assert "Traceback" not in output.err
+
+
+def test_relay_serve_lists_its_options(capsys) -> None:
+    text = shown(capsys, "relay", "serve", "--help")
+    assert "usage: alphapulse relay serve" in text
+    words = ["--directory", "--domain", "--journal", "--config", "--json", "exit codes"]
+    assert [word for word in words if word not in text] == []

@@ -17,6 +17,7 @@ VERBS = {
     "demo": "local chain with the real protocols, market activity, the whole system, dashboard",
     "run": "a node from a configuration file; dry run unless --live",
     "replay": "an archive through the strategy again; prints the digest of its decisions",
+    "relay": "relays between processes: `serve` them on Unix sockets",
     "devnet": "the local chain alone, with its market activity",
     "keys": "create or import a keystore, list keystores",
     "bench": "every benchmark, as a table or as JSON",

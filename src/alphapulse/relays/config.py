@@ -10,15 +10,20 @@ from alphapulse.protocol.header import Domain, Source
 from alphapulse.transport.sockets import SOCKET_NAMES
 
 __all__ = [
+    "DOMAIN_NAMES",
     "DomainConfig",
     "RelayConfig",
+    "config_from_toml",
     "default_directory",
     "default_domains",
     "relay_source",
 ]
 
+DOMAIN_NAMES: dict[str, int] = {domain.name.lower(): domain for domain in Domain}
+"""How files and the shell name the domains."""
 
-class DomainConfig(msgspec.Struct, frozen=True, kw_only=True):
+
+class DomainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One domain's relay.
 
     `drops` chooses what a full queue means: the oldest messages go and the consumer is told, or the consumer goes.
@@ -40,7 +45,7 @@ class DomainConfig(msgspec.Struct, frozen=True, kw_only=True):
     journal_files_bytes: int = 256 * 2**20
 
 
-class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
+class RelayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All relays of one directory. Sizes in bytes, times in milliseconds.
 
     `sources_by_user` says which sources a user id (as text) may produce as; a user that is not named may listen, and
@@ -123,3 +128,36 @@ def default_directory() -> Path:
 def relay_source(domain: int) -> int:
     """Return the source as which a domain's relay speaks."""
     return Source.MARKET_RELAY + domain - 1
+
+
+def config_from_toml(text: str, directory: Path) -> RelayConfig:
+    """Return the defaults with what a file changes: keys of RelayConfig, and a table per domain by its name.
+
+    Raises  Misconfigured for an unknown key or a value of another type.
+    """
+    chosen: dict[str, object] = msgspec.to_builtins(
+        RelayConfig(directory=directory, domains=default_domains()),
+        str_keys=True,
+        enc_hook=str,
+    )
+    domains: dict[str, dict[str, object]] = chosen.pop("domains")  # type: ignore[assignment]  # by construction
+    try:
+        read: dict[str, object] = msgspec.toml.decode(text)
+        for key, value in read.items():
+            if key in DOMAIN_NAMES and isinstance(value, dict):
+                domains[str(int(DOMAIN_NAMES[key]))].update(value)
+            else:
+                chosen[key] = value
+        return msgspec.convert(
+            {**chosen, "domains": domains}, RelayConfig, strict=False, dec_hook=_path
+        )
+    except msgspec.ValidationError as error:
+        raise Misconfigured(f"relay configuration: {error}") from error
+    except msgspec.DecodeError as error:
+        raise Misconfigured(f"relay configuration is not TOML: {error}") from error
+
+
+def _path(kind: type, value: object) -> Path:
+    if kind is not Path or not isinstance(value, str):
+        raise TypeError(f"`{value}` is not a path")
+    return Path(value)

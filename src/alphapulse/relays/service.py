@@ -28,6 +28,10 @@ class RelayService:
         self._bound: list[Path] = []
         self._beats: asyncio.Task[None] | None = None
 
+    def paths(self) -> tuple[Path, ...]:
+        """Return the sockets that are listened on."""
+        return tuple(self._bound)
+
     async def start(self) -> None:
         """Listen on every socket, or on none.
 

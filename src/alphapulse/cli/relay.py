@@ -1,0 +1,86 @@
+"""`alphapulse relay`: the relays between processes. `serve` runs them until a signal; it drains before it ends."""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from alphapulse.cli.exit_codes import DONE
+from alphapulse.errors import Misconfigured
+from alphapulse.observability.log import configure
+from alphapulse.relays.config import DOMAIN_NAMES, RelayConfig, config_from_toml, default_directory
+from alphapulse.relays.service import serve_relays
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the deeds of the verb."""
+    deeds = parser.add_subparsers(dest="deed", required=True, metavar="DEED")
+    text = "relay the domains on Unix sockets until stopped"
+    serve = deeds.add_parser("serve", help=text, description=text, epilog=parser.epilog)
+    serve.add_argument(
+        "--directory",
+        type=Path,
+        metavar="DIR",
+        help="where the sockets are; default `alphapulse` in the user's runtime directory",
+    )
+    serve.add_argument(
+        "--domain",
+        action="append",
+        choices=sorted(DOMAIN_NAMES, key=DOMAIN_NAMES.__getitem__),
+        help="serve this domain only; may be repeated",
+    )
+    serve.add_argument(
+        "--journal", type=Path, metavar="DIR", help="where journals are kept; default DIR/journal"
+    )
+    serve.add_argument("--config", type=Path, metavar="FILE", help="TOML with other numbers")
+    serve.add_argument("--json", action="store_true", help="print the sockets as one JSON line")
+    serve.set_defaults(act=_serve)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do one deed."""
+    code: int = options.act(options)
+    return code
+
+
+def _serve(options: argparse.Namespace) -> int:
+    configure()
+    config = _config(options)
+    domains = [DOMAIN_NAMES[name] for name in options.domain or DOMAIN_NAMES]
+    uvloop.run(_until_stopped(config, domains, as_json=options.json))
+    return DONE
+
+
+def _config(options: argparse.Namespace) -> RelayConfig:
+    try:
+        text = options.config.read_text() if options.config is not None else ""
+    except OSError as error:
+        raise Misconfigured(
+            f"`--config {options.config}` cannot be read ({error.strerror})"
+        ) from error
+    config = config_from_toml(text, options.directory or Path())
+    directory = options.directory or config.directory
+    if directory == Path():
+        directory = default_directory()
+    journal = options.journal or config.journal_directory
+    return msgspec.structs.replace(config, directory=directory, journal_directory=journal)
+
+
+async def _until_stopped(config: RelayConfig, domains: list[int], *, as_json: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with serve_relays(config.directory, domains=domains, config=config) as service:
+        paths = [str(path) for path in service.paths()]
+        sys.stdout.write(json.dumps({"sockets": paths}) if as_json else "\n".join(paths))
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+        await stop.wait()
