@@ -141,6 +141,10 @@ class LinkedBus(Bus, Protocol):
         """Wait until all that was published has left, and return whether it has."""
         ...
 
+    def epoch_of(self, domain: int, source: int) -> int:
+        """Return the epoch of a producer's run, also of one whose first message was never heard; 0 while unknown."""
+        ...
+
     def on_state(self, callback: Callable[[LinkState], None]) -> None:
         """Call at each change of the state."""
         ...

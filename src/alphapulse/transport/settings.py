@@ -37,13 +37,16 @@ class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
 class UnixConfig(LinkConfig, frozen=True, kw_only=True):
     """A process beside relays. `types` and `instruments` narrow what is heard; empty means all of them.
 
-    Who narrows hears holes in the sequences and leaves the search for gaps to the relay.
+    Who narrows hears holes in the sequences and leaves the search for gaps to the relay. With `history` the first
+    join asks for everything that the journals still hold; without it the order begins with a snapshot, if wanted, and
+    goes on with what is said from then on.
     """
 
     directory: Path
     types: frozenset[int] = frozenset()
     instruments: frozenset[InstrumentId] = frozenset()
     snapshot: bool = True
+    history: bool = False
 
 
 class NatsConfig(LinkConfig, frozen=True, kw_only=True):
