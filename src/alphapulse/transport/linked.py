@@ -161,8 +161,18 @@ class LinkedBusBase(ABC):
     def _on_tick(self, now_ns: int) -> None:
         """Look after patience and silence."""
 
+    def _left(self, domain: int, source: int) -> int:
+        """Return the first sequence of a producer that has not left."""
+        return self._outboxes[domain, source].next_sequence
+
+    def _encoded(self, message: Message) -> bytes:
+        """Return what the outbox holds for a message."""
+        return encode(message)
+
     def _is_drained(self) -> bool:
-        return not any(self._outboxes.values())
+        return all(
+            self._left(*key) == outbox.end_sequence for key, outbox in self._outboxes.items()
+        )
 
     def _is_own(self, domain: int, source: int) -> bool:
         return (domain, source) in self._outboxes
@@ -213,8 +223,9 @@ class LinkedBusBase(ABC):
             if key[0] not in LOSSLESS:
                 continue
             at, since_ns = self._progress[key]
-            if not outbox or at != outbox.next_sequence:
-                self._progress[key] = (outbox.next_sequence, now_ns)
+            left = self._left(*key)
+            if left == outbox.end_sequence or at != left:
+                self._progress[key] = (left, now_ns)
             elif now_ns - since_ns >= self._config.stall_ms * _MS:
                 stalled = True
         return stalled and self._was_linked.is_set()
@@ -262,5 +273,5 @@ class LinkedBusBase(ABC):
         key = (header.domain, header.source)
         if type(message.tlvs[0]) is Heartbeat:
             self._last_beat_ns[key] = time.monotonic_ns()
-        self._outboxes[key].add(header.sequence, encode(message))
+        self._outboxes[key].add(header.sequence, self._encoded(message))
         self._flush(*key)

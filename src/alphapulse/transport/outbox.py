@@ -1,7 +1,6 @@
 """What one producer has said and others may still need: what waits to be sent, and what was sent and is kept."""
 
 from collections import deque
-from itertools import islice
 
 from alphapulse.errors import InvariantError, LimitExceeded
 
@@ -50,6 +49,11 @@ class Outbox:
         """Return the sequence of the next message that waits, or will wait."""
         return self._next - len(self._waiting)
 
+    @property
+    def end_sequence(self) -> int:
+        """Return the sequence of the message that will be added next."""
+        return self._next
+
     def add(self, sequence: int, data: bytes) -> None:
         """Let a message wait behind those before it.
 
@@ -88,11 +92,6 @@ class Outbox:
         again = [self._kept.pop() for _ in range(count)]
         self._waiting.extendleft(again)
         return count
-
-    def kept_since(self, sequence: int, most: int) -> list[bytes]:
-        """Return up to `most` messages that were sent, from `sequence` on."""
-        skipped = max(sequence - self.first_sequence, 0)
-        return list(islice(self._kept, skipped, skipped + most))
 
     def _is_over(self) -> bool:
         count = len(self._kept) + len(self._waiting)

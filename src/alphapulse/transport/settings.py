@@ -21,6 +21,8 @@ class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
     `name` is `service:instance`. `produces` holds each (domain, source) that this process publishes as; what is
     published under another one is a mistake. `consumes` holds the domains that enter the local order.
     What was sent stays retained for whoever lost it, up to `retained_messages` and `retained_bytes` per producer.
+    With `history` the first join asks for everything that journals or streams still hold; without it the order begins
+    with what is said from then on, behind a snapshot where there are relays.
     """
 
     name: str
@@ -32,21 +34,19 @@ class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
     stall_ms: int = 1_000
     retained_messages: int = 65_536
     retained_bytes: int = 64 * 2**20
+    history: bool = False
 
 
 class UnixConfig(LinkConfig, frozen=True, kw_only=True):
     """A process beside relays. `types` and `instruments` narrow what is heard; empty means all of them.
 
-    Who narrows hears holes in the sequences and leaves the search for gaps to the relay. With `history` the first
-    join asks for everything that the journals still hold; without it the order begins with a snapshot, if wanted, and
-    goes on with what is said from then on.
+    Who narrows hears holes in the sequences and leaves the search for gaps to the relay.
     """
 
     directory: Path
     types: frozenset[int] = frozenset()
     instruments: frozenset[InstrumentId] = frozenset()
     snapshot: bool = True
-    history: bool = False
 
 
 class NatsConfig(LinkConfig, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class NatsConfig(LinkConfig, frozen=True, kw_only=True):
     group: str = ""
     prefix: str = "alphapulse.v1"
     partitions: int = 16
-    stream_bytes: int = 1 * 2**30
+    stream_bytes: int = 256 * 2**20
     replicas: int = 1
     lease_s: int = 5
     renew_s: int = 1
