@@ -145,24 +145,24 @@ def test_a_long_gap_of_market_data_is_answered_by_a_snapshot_after_a_reset():
     async def scenario():
         relay = FakeRelay(time.time_ns)
         rng = random.Random(6)
-        async with joined(UnixBus, config("desk", produces=[(1, 6)]), dial=relay.dial) as (a, _):
-            async with joined(UnixBus, config("books"), dial=relay.dial) as (_, heard):
-                a.publish_all(swaps(rng, 2))
-                await until(lambda: len(heard.of(1, 6)) == 2)
-                relay.faults = Faults(drop=1_000)
-                a.publish_all(swaps(rng, 150, block=2))
-                await asyncio.sleep(0.01)
-                relay.faults = Faults()
-                a.publish_all(swaps(rng, 1, block=3))
-                await until(lambda: len(heard.of(1, 6)) >= 52)
-                actions = [
-                    m.first(StateInvalidation).action
-                    for m in heard.messages
-                    if m.header.sequence == 0
-                ]
-                assert actions == [InvalidationAction.STALE, InvalidationAction.RESET]
-                assert [m.header.sequence for m in heard.of(1, 6)][-50:] == list(range(104, 154))
-                assert [r.request for r in relay.requests] == [2]
+        async with (
+            joined(UnixBus, config("desk", produces=[(1, 6)]), dial=relay.dial) as (a, _),
+            joined(UnixBus, config("books"), dial=relay.dial) as (_, heard),
+        ):
+            a.publish_all(swaps(rng, 2))
+            await until(lambda: len(heard.of(1, 6)) == 2)
+            relay.faults = Faults(drop=1_000)
+            a.publish_all(swaps(rng, 150, block=2))
+            await asyncio.sleep(0.01)
+            relay.faults = Faults()
+            a.publish_all(swaps(rng, 1, block=3))
+            await until(lambda: len(heard.of(1, 6)) >= 52)
+            actions = [
+                m.first(StateInvalidation).action for m in heard.messages if m.header.sequence == 0
+            ]
+            assert actions == [InvalidationAction.STALE, InvalidationAction.RESET]
+            assert [m.header.sequence for m in heard.of(1, 6)][-50:] == list(range(104, 154))
+            assert [r.request for r in relay.requests] == [2]
 
     run(scenario())
 
@@ -171,19 +171,19 @@ def test_a_long_gap_of_a_lossless_domain_is_asked_for_in_pieces():
     async def scenario():
         relay = FakeRelay(time.time_ns)
         key = (3, 42)
-        async with joined(UnixBus, config("desk", produces=[key]), dial=relay.dial) as (a, _):
-            async with joined(UnixBus, config("books"), dial=relay.dial) as (_, heard):
-                relay.faults = Faults(drop=1_000)
-                a.publish_all(said(*key, number) for number in range(350))
-                await asyncio.sleep(0.01)
-                relay.faults = Faults()
-                a.publish(said(*key, 350))
-                await until(lambda: len(heard.of(*key)) == 351)
-                assert heard.numbers(*key) == list(range(351))
-                asked = [
-                    (r.request, r.current_sequence - r.last_sequence - 1) for r in relay.requests
-                ]
-                assert asked == [(1, 99), (1, 99), (1, 99), (1, 53)]
+        async with (
+            joined(UnixBus, config("desk", produces=[key]), dial=relay.dial) as (a, _),
+            joined(UnixBus, config("books"), dial=relay.dial) as (_, heard),
+        ):
+            relay.faults = Faults(drop=1_000)
+            a.publish_all(said(*key, number) for number in range(350))
+            await asyncio.sleep(0.01)
+            relay.faults = Faults()
+            a.publish(said(*key, 350))
+            await until(lambda: len(heard.of(*key)) == 351)
+            assert heard.numbers(*key) == list(range(351))
+            asked = [(r.request, r.current_sequence - r.last_sequence - 1) for r in relay.requests]
+            assert asked == [(1, 99), (1, 99), (1, 99), (1, 53)]
 
     run(scenario())
 
@@ -192,24 +192,26 @@ def test_what_no_journal_holds_is_counted_and_said():
     async def scenario():
         relay = FakeRelay(time.time_ns, kept=10)
         key = (2, 20)
-        async with joined(UnixBus, config("desk", produces=[key]), dial=relay.dial) as (a, _):
-            async with joined(UnixBus, config("books"), dial=relay.dial) as (b, heard):
-                relay.faults = Faults(drop=1_000)
-                a.publish_all(said(*key, number) for number in range(60))
-                await asyncio.sleep(0.01)
-                relay.faults = Faults()
-                relay.journals[key] = relay.journals[key][40:]
-                relay._first[key] = 41
-                a.publish(said(*key, 60))
-                await until(lambda: heard.of(*key))
-                assert heard.numbers(*key) == list(range(51, 61))
-                lost = next(m for m in heard.messages if m.header.sequence == 0).first(SequenceSync)
-                assert (lost.dropped, lost.source, lost.reason) == (
-                    51,
-                    20,
-                    SyncReason.JOURNAL_TOO_SHORT,
-                )
-                assert b.link_statistics().lost == 51
+        async with (
+            joined(UnixBus, config("desk", produces=[key]), dial=relay.dial) as (a, _),
+            joined(UnixBus, config("books"), dial=relay.dial) as (b, heard),
+        ):
+            relay.faults = Faults(drop=1_000)
+            a.publish_all(said(*key, number) for number in range(60))
+            await asyncio.sleep(0.01)
+            relay.faults = Faults()
+            relay.journals[key] = relay.journals[key][40:]
+            relay._first[key] = 41
+            a.publish(said(*key, 60))
+            await until(lambda: heard.of(*key))
+            assert heard.numbers(*key) == list(range(51, 61))
+            lost = next(m for m in heard.messages if m.header.sequence == 0).first(SequenceSync)
+            assert (lost.dropped, lost.source, lost.reason) == (
+                51,
+                20,
+                SyncReason.JOURNAL_TOO_SHORT,
+            )
+            assert b.link_statistics().lost == 51
 
     run(scenario())
 
@@ -328,12 +330,14 @@ def test_a_subscriber_that_fails_on_a_foreign_message_ends_the_bus_visibly():
             if message.header.source == 20:
                 raise KeyError("mistake")
 
-        async with joined(UnixBus, config("desk", produces=[(2, 20)]), dial=relay.dial) as (a, _):
-            async with joined(UnixBus, config("books"), dial=relay.dial) as (b, _):
-                b.subscribe(failing, name="failing")
-                a.publish(said(2, 20, 1))
-                with pytest.raises(KeyError):
-                    await b.failed()
+        async with (
+            joined(UnixBus, config("desk", produces=[(2, 20)]), dial=relay.dial) as (a, _),
+            joined(UnixBus, config("books"), dial=relay.dial) as (b, _),
+        ):
+            b.subscribe(failing, name="failing")
+            a.publish(said(2, 20, 1))
+            with pytest.raises(KeyError):
+                await b.failed()
 
     asyncio.run(asyncio.wait_for(scenario(), 30))
 
