@@ -11,6 +11,7 @@ pub mod full_math;
 pub mod graph;
 pub mod int;
 pub mod optimum;
+pub mod pair_cycle;
 pub mod pool;
 pub mod ramp;
 pub mod refusal;

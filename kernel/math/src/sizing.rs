@@ -3,6 +3,7 @@
 use crate::full_math::{div_up, mul_div_up, mul_div_word, narrow, widen, PIPS, U256, U512};
 use crate::int::Int;
 use crate::optimum::{caps_of, excess_x128, locate, Amounts, Optimum, BPS};
+use crate::pair_cycle::{complete, locate_pairs};
 use crate::pool::Hop;
 use crate::ramp::Ramp;
 use crate::refusal::{Answer, Refusal};
@@ -66,11 +67,9 @@ fn searched<'a>(
     premium_bps: u64,
     max_amount_in: U256,
 ) -> Result<Option<Search<'a>>, Refusal> {
-    let excess = excess_x128(hops, premium_bps)?;
-    if hops.is_empty() || excess <= Int::from(1u64).shl(128) {
+    if hops.is_empty() {
         return Ok(None);
     }
-    let caps = caps_of(hops, &excess)?;
     let mut search = Search {
         hops,
         premium_bps,
@@ -79,6 +78,18 @@ fn searched<'a>(
         amounts: Amounts::new(),
         profit: U256::ZERO,
     };
+    if let Some(found) = locate_pairs(hops, premium_bps, max_amount_in, EXHAUSTIVE_UNITS_MAX) {
+        let Some(found) = found else {
+            return Ok(None);
+        };
+        search.around(found)?;
+        return Ok(Some(search));
+    }
+    let excess = excess_x128(hops, premium_bps)?;
+    if excess <= Int::from(1u64).shl(128) {
+        return Ok(None);
+    }
+    let caps = caps_of(hops, &excess)?;
     let (index, fewest) = least(&caps);
     if fewest <= U256::from(EXHAUSTIVE_UNITS_MAX) {
         for amount in 1..=fewest.as_limbs()[0] {
@@ -89,8 +100,7 @@ fn searched<'a>(
     let Some(found) = locate(hops, &caps, premium_bps, max_amount_in)? else {
         return Ok(None);
     };
-    search.bound = Some(found.bound);
-    search.around(&found)?;
+    search.around(found)?;
     Ok(Some(search))
 }
 
@@ -117,10 +127,18 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Tries the inputs that can be best near the located amounts, until one meets the bound.
-    fn around(&mut self, found: &Optimum) -> Answer<()> {
-        let inner = &found.amounts[..found.amounts.len() - 1];
-        let (coarsest, fewest) = least(inner);
+    fn around(&mut self, mut found: Optimum) -> Answer<()> {
+        self.bound = Some(found.bound);
+        let (coarsest, fewest) = least(&found.amounts[..found.amounts.len() - 1]);
         self.try_least(coarsest, fewest);
+        if self.is_settled() {
+            return Ok(());
+        }
+        if found.segments.is_empty() {
+            complete(&mut found, self.hops);
+        }
+        let found = &found;
+        let inner = &found.amounts[..found.amounts.len() - 1];
         self.try_saws(found, coarsest, true);
         let comparable = fewest.saturating_mul(U256::from(COMPARABLE_UNITS));
         for (index, &amount) in inner.iter().enumerate() {

@@ -14,9 +14,10 @@ from alphapulse.amm.pool import PoolQuoter
 from alphapulse.amm.segment import Segment
 from alphapulse.amm.uniswap_v3.full_math import div_floor, div_up, mul_div
 
-__all__ = ["BPS", "Hop", "Line", "Optimum", "caps_of", "excess_x128", "line_at", "locate"]
+__all__ = ["BPS", "Hop", "Hops", "Line", "Optimum", "caps_of", "excess_x128", "line_at", "locate"]
 
 Hop = tuple[PoolQuoter, bool]
+Hops = Sequence[Hop]
 
 BPS = 10**4
 # Guesses of the walk; each settles a stretch or shrinks the bracket, most walks take three. A walk
@@ -71,7 +72,7 @@ class Piece(NamedTuple):
     end: int
 
 
-def excess_x128(hops: Sequence[Hop], premium_bps: int) -> int:
+def excess_x128(hops: Hops, premium_bps: int) -> int:
     """Return the cycle's first marginal rate over the loan's factor; it can pay only above one.
 
     Units   Q128 ratio, rounded up; premium_bps is 1e-4.
@@ -85,7 +86,7 @@ def excess_x128(hops: Sequence[Hop], premium_bps: int) -> int:
     return div_up(rate * BPS, BPS + premium_bps)
 
 
-def caps_of(hops: Sequence[Hop], excess: int) -> list[int]:
+def caps_of(hops: Hops, excess: int) -> list[int]:
     """Return for each hop an input that no optimum exceeds.
 
     Units   smallest units of each hop's input; excess is the answer of excess_x128.
@@ -98,7 +99,7 @@ def caps_of(hops: Sequence[Hop], excess: int) -> list[int]:
 
 
 def locate(
-    hops: Sequence[Hop], caps: Sequence[int], *, premium_bps: int, max_amount_in: int
+    hops: Hops, caps: Sequence[int], *, premium_bps: int, max_amount_in: int
 ) -> Optimum | None:
     """Return where the cycle earns most, None when that is below one unit.
 
@@ -135,7 +136,7 @@ def locate(
     return _stop(piece, high, premium_bps) if high > 0 else None
 
 
-def _piece(hops: Sequence[Hop], caps: Sequence[int], guess: int) -> tuple[int, Piece]:
+def _piece(hops: Hops, caps: Sequence[int], guess: int) -> tuple[int, Piece]:
     """Return the piece at this input, or at the largest input whose hops stay within their caps."""
     amount = guess
     segments: list[Segment] = []
@@ -151,7 +152,7 @@ def _piece(hops: Sequence[Hop], caps: Sequence[int], guess: int) -> tuple[int, P
     return guess, _compose(segments)
 
 
-def _pull_back(hops: Sequence[Hop], caps: Sequence[int], index: int) -> tuple[int, list[Segment]]:
+def _pull_back(hops: Hops, caps: Sequence[int], index: int) -> tuple[int, list[Segment]]:
     """Return the input that fills hop `index` to its cap, and the segments before that hop."""
     amount = caps[index]
     segments: list[Segment] = []

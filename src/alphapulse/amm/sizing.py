@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from math import gcd, isqrt
 
 from alphapulse.amm.climb import TOO_LARGE, TOO_SMALL, bracket, summit
-from alphapulse.amm.optimum import BPS, Hop, Line, Optimum, caps_of, excess_x128, line_at, locate
+from alphapulse.amm.optimum import BPS, Hops, Line, Optimum, caps_of, excess_x128, line_at, locate
+from alphapulse.amm.pair_cycle import locate_pairs
 from alphapulse.amm.pair_view import PairView
 from alphapulse.amm.segment import Segment
 from alphapulse.amm.uniswap_v3.full_math import PIPS, div_floor, div_up
@@ -61,7 +62,7 @@ def premium(amount: int, premium_bps: int) -> int:
     return div_floor(amount * premium_bps + 5000, 10000)
 
 
-def optimise(hops: Sequence[Hop], *, premium_bps: int, max_amount_in: int) -> Sizing | None:
+def optimise(hops: Hops, *, premium_bps: int, max_amount_in: int) -> Sizing | None:
     """Return the sizing that earns most after the loan's premium, None when none earns anything.
 
     No neighbouring input (1, 10 or 1000 units away) earns more. Deterministic.
@@ -71,24 +72,33 @@ def optimise(hops: Sequence[Hop], *, premium_bps: int, max_amount_in: int) -> Si
     Raises  nothing that a pool refuses: a cycle that cannot be quoted is one that does not pay.
     Source  MATH sections 1 to 5.
     """
+    search = _Search(hops, premium_bps, max_amount_in)
     strides: tuple[int, ...] = NEIGHBOURS
     try:
-        excess = excess_x128(hops, premium_bps)
-        if excess <= 1 << 128:
-            return None
-        caps = caps_of(hops, excess)
-        search = _Search(hops, premium_bps, max_amount_in)
-        fewest = min(caps)
-        if fewest <= EXHAUSTIVE_UNITS_MAX:
-            search.all_of(caps.index(fewest), fewest)
-        elif any(isinstance(pool, PairView) for pool, _ in hops):
-            search.climb(caps)
-            strides = _strides(search.amounts[0] if search.amounts else 1)
-        else:
-            found = locate(hops, caps, premium_bps=premium_bps, max_amount_in=max_amount_in)
-            if found is None:
+        found = locate_pairs(
+            hops,
+            premium_bps=premium_bps,
+            max_amount_in=max_amount_in,
+            fewest_units=EXHAUSTIVE_UNITS_MAX,
+        )
+        if found is None:
+            excess = excess_x128(hops, premium_bps)
+            if excess <= 1 << 128:
                 return None
-            search.bound = found.bound
+            caps = caps_of(hops, excess)
+            fewest = min(caps)
+            if fewest <= EXHAUSTIVE_UNITS_MAX:
+                search.all_of(caps.index(fewest), fewest)
+            elif any(isinstance(pool, PairView) for pool, _ in hops):
+                search.climb(caps)
+                strides = _strides(search.amounts[0] if search.amounts else 1)
+            else:
+                found = locate(hops, caps, premium_bps=premium_bps, max_amount_in=max_amount_in)
+                if found is None:
+                    return None
+        if found is not None:
+            if not found.bound:
+                return None
             search.around(found)
     except Rejected:
         return None
@@ -102,7 +112,7 @@ class _Search:
 
     __slots__ = ("amounts", "bound", "hops", "max_amount_in", "premium_bps", "profit")
 
-    def __init__(self, hops: Sequence[Hop], premium_bps: int, max_amount_in: int) -> None:
+    def __init__(self, hops: Hops, premium_bps: int, max_amount_in: int) -> None:
         self.hops = hops
         self.premium_bps = premium_bps
         self.max_amount_in = max_amount_in
@@ -178,10 +188,16 @@ class _Search:
         fraction of a unit. Then the least inputs that yield each amount around the located one:
         between two of them the input only costs more. Then the teeth of the other saws.
         """
+        self.bound = found.bound
         inner = found.amounts[:-1]
         fewest = min(inner)
         coarsest = inner.index(fewest)
         self._try_least(coarsest, fewest)
+        if self.profit == self.bound:
+            return
+        if not found.segments:
+            segments = [pool.segment(1, zero_for_one) for pool, zero_for_one in self.hops]
+            found = found._replace(segments=tuple(filter(None, segments)))
         self._try_saws(found, coarsest, near=True)
         for index, amount in enumerate(inner):
             if index != coarsest and amount <= COMPARABLE_UNITS * fewest:
