@@ -7,7 +7,7 @@ AlphaPulseError
 │   ├── ArchiveCorrupt       a stored segment is not what was written
 │   └── StateConflict        (HashMismatch, SequenceGap, NonceConflict)
 ├── Unavailable      the world did not answer  → bounded retry, degrade
-│   ├── EndpointDown, StreamLost
+│   ├── EndpointDown, StreamLost, JournalUnwritable
 │   └── OutcomeUnknown       sent, no answer: reconcile before any resend
 ├── Rejected         somebody said no          → record, go on
 │   ├── by a pool            (InsufficientLiquidity, BeyondKnownState, PoolNotTradeable)
@@ -33,6 +33,7 @@ __all__ = [
     "InsufficientLiquidity",
     "InvalidData",
     "InvariantError",
+    "JournalUnwritable",
     "LimitExceeded",
     "Misconfigured",
     "NonceConflict",
@@ -118,6 +119,15 @@ class EndpointDown(Unavailable):
 
 class StreamLost(Unavailable):
     """A connection ended while something still depended on it."""
+
+
+class JournalUnwritable(Unavailable):
+    """What must be remembered before it is passed on cannot be written."""
+
+    def __init__(self, path: str, detail: str) -> None:
+        self.path = path
+        self.detail = detail
+        super().__init__(f"the journal in `{path}` cannot be written ({detail})")
 
 
 class OutcomeUnknown(Unavailable):

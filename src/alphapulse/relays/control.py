@@ -151,15 +151,8 @@ class Control:
             for producer in relay.producers.values():
                 self._send_snapshot(connection, producer)
         if chosen is not NOTHING:
-            connection.answer(*self._standings())
+            connection.answer(*relay.standings())
         relay.fanout.place(connection, chosen)
-
-    def _standings(self) -> list[bytes]:
-        speaker = self._relay.speaker
-        return [
-            speaker.standing(one.source, one.epoch, one.next_sequence)
-            for one in self._relay.producers.values()
-        ]
 
     def _recover(self, connection: Connection, request: RecoveryRequest) -> None:
         relay = self._relay

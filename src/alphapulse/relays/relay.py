@@ -2,11 +2,11 @@
 
 import os
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from zlib import crc32
 
-from alphapulse.errors import DecodeError
+from alphapulse.errors import DecodeError, JournalUnwritable
 from alphapulse.observability.log import Event, log_event
 from alphapulse.primitives.instrument_id import InstrumentId
 from alphapulse.protocol.codec import decode
@@ -33,8 +33,10 @@ from alphapulse.relays.connection import Connection
 from alphapulse.relays.control import Control
 from alphapulse.relays.fanout import Fanout
 from alphapulse.relays.journal import Journal
+from alphapulse.relays.journal_file import JournalFile
 from alphapulse.relays.outgoing import Loss
 from alphapulse.relays.producers import Producer
+from alphapulse.relays.restoring import epoch_in, restore
 from alphapulse.relays.run import Announcement, Run
 from alphapulse.relays.speaker import NOWHERE, Speaker
 from alphapulse.relays.statistics import RelayStatistics
@@ -65,11 +67,51 @@ class Relay:
         self.fanout = Fanout()
         self.refused: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
+        self.file: JournalFile | None = None
+        self._held: deque[tuple[Connection, Producer, Run]] = deque()
         self._control = Control(self)
         self._own = self.producer(self.speaker.source)
         self._own.begin(self.speaker.epoch)
         self._started_ns = self.mono_ns()
         self._received = self._received_bytes = self._dropped = self._slow = 0
+        self.unwritten = self.flush_failures = 0
+        self.is_writable = True
+
+    # the journal on disk
+
+    def open(self) -> None:
+        """Take the journal's directory and learn from it what earlier relays had.
+
+        Raises  Misconfigured when another relay has it.
+        """
+        if not self.settings.keeps_on_disk:
+            return
+        root = self.config.journal_directory or self.config.directory / "journal"
+        file = JournalFile(
+            root / self.settings.socket_name.removesuffix(".sock"), self.settings, self.standings
+        )
+        file.open()
+        for block in file.recovered():
+            restore(self, block)
+        self.file = file
+
+    def take_back(self, run: Run) -> None:
+        """Remember what an earlier relay journaled; nobody hears it again."""
+        producer = self.producer(run.source)
+        if run.sequences[-1] < producer.next_sequence:
+            return
+        run = run.part(max(producer.next_sequence - run.sequences[0], 0), len(run.sequences))
+        run.epoch = producer.epoch
+        producer.next_sequence = run.sequences[-1] + 1
+        self.journals[run.source].add(run)
+
+    def standings(self) -> list[bytes]:
+        """Return where every known source stands, the relay's own included."""
+        return [
+            self.speaker.standing(one.source, one.epoch, one.next_sequence)
+            for one in self.producers.values()
+            if one.epoch
+        ]
 
     # connections
 
@@ -207,7 +249,11 @@ class Relay:
                 self.reject(connection, "other_source", ErrorCode.NOT_ALLOWED, text, sequence)
             return
         sound = self._sound(connection, run)
-        if sound is not None and not connection.is_closing:
+        if sound is None or connection.is_closing:
+            return
+        if self._held:
+            self._hold(connection, producer, sound)
+        else:
             self._place(connection, producer, sound)
 
     def _sound(self, connection: Connection, run: Run) -> Run | None:
@@ -237,10 +283,12 @@ class Relay:
             if sequence == wanted and sequence != 1:
                 wanted += 1
                 continue
-            self._pass(connection, producer, run.part(begin, index))
+            if not self._pass(connection, producer, run.part(begin, index)):
+                self._hold(connection, producer, run.part(begin, len(run.sequences)))
+                return
             begin = index
             if sequence == 1:
-                epoch = _epoch_in(run.message(index))
+                epoch = epoch_in(run.message(index))
                 if epoch and (wanted == 1 or epoch != producer.epoch):
                     if epoch != producer.epoch:
                         self.restart(producer, epoch)
@@ -257,13 +305,21 @@ class Relay:
                 continue
             self._tell_gap(producer, wanted, sequence)
             wanted = sequence + 1
-        self._pass(connection, producer, run.part(begin, len(run.sequences)))
+        rest = run.part(begin, len(run.sequences))
+        if not self._pass(connection, producer, rest):
+            self._hold(connection, producer, rest)
 
-    def _pass(self, connection: Connection | None, producer: Producer, run: Run) -> None:
-        """Journal a run without holes, then forward it."""
+    def _pass(self, connection: Connection | None, producer: Producer, run: Run) -> bool:
+        """Journal a run without holes, then forward it; False when it cannot be journaled."""
         count = len(run.sequences)
         if not count:
-            return
+            return True
+        if self.file is not None and not self._write(run):
+            if connection is not None:
+                return False
+            self.unwritten += (
+                count  # the relay's own word goes out: it says that the journal stands still
+            )
         run.epoch = producer.epoch
         self.journals[run.source].add(run)
         producer.next_sequence = run.sequences[-1] + 1
@@ -274,6 +330,46 @@ class Relay:
         producer.unacknowledged += count
         if connection is not None and producer.unacknowledged >= self.config.ack_messages:
             self.acknowledge(producer)
+        return True
+
+    def _write(self, run: Run) -> bool:
+        assert self.file is not None
+        try:
+            self.file.write(run.data)
+        except JournalUnwritable as error:
+            if self.is_writable:
+                self.is_writable = False
+                log_event(Event.STORE_UNAVAILABLE, domain=self.domain, cause=str(error))
+            return False
+        self.is_writable = True
+        return True
+
+    def _hold(self, connection: Connection, producer: Producer, run: Run) -> None:
+        """Keep what cannot be journaled, and let its producer wait."""
+        self._held.append((connection, producer, run))
+        connection.pause_reading()
+
+    @property
+    def is_holding(self) -> bool:
+        """Return whether producers wait for the journal."""
+        return bool(self._held)
+
+    def on_flush_failed(self, error: OSError) -> None:
+        """Begin another segment: what the disk did not take cannot be trusted to stand in this one."""
+        log_event(Event.STORE_UNAVAILABLE, domain=self.domain, cause=error.strerror or str(error))
+        self.flush_failures += 1
+        if self.file is not None:
+            self.file.give_up()
+
+    def retry(self) -> None:
+        """Try again to journal what was held; when all of it is, read from the producers again."""
+        waiting, self._held = self._held, deque()
+        while waiting and not self._held:
+            self._place(*waiting.popleft())
+        self._held.extend(waiting)
+        if not self._held:
+            for connection in self.connections:
+                connection.resume_reading()
 
     def _tell_gap(self, producer: Producer, wanted: int, sequence: int) -> None:
         missing = sequence - wanted
@@ -375,7 +471,7 @@ class Relay:
         self.say(
             Heartbeat(
                 event_ns=self.clock(),
-                status=HealthStatus.OK,
+                status=HealthStatus.OK if self.is_writable else HealthStatus.UNHEALTHY,
                 source=self.speaker.source,
                 interval=self.config.heartbeat_ms,
             )
@@ -393,6 +489,11 @@ class Relay:
         for connection in tuple(self.connections):
             connection.close()
 
+    def release(self) -> None:
+        """Let go of the journal."""
+        if self.file is not None:
+            self.file.close()
+
     def statistics(self) -> RelayStatistics:
         """Return a frozen view."""
         return RelayStatistics(
@@ -409,7 +510,7 @@ class Relay:
             dropped=self._dropped,
             rejected=dict(self.rejected),
             slow_disconnects=self._slow,
-            journal_is_writable=True,
+            journal_is_writable=self.is_writable,
             producers=tuple(
                 one.statistics(journaled=self.journals[one.source].messages, snapshot_messages=0)
                 for one in self.producers.values()
@@ -426,14 +527,3 @@ def _verify(data: bytes, start: int, end: int) -> None:
     found = crc32(data[start + HEADER_SIZE : end], crc32(data[start : start + 28]))
     if found != int.from_bytes(data[start + 28 : start + HEADER_SIZE], "little"):
         raise DecodeError("bad_checksum", 28)
-
-
-def _epoch_in(message: bytes) -> int:
-    """Return the epoch that a first message announces, 0 when it announces none."""
-    try:
-        sync = decode(message, verify=False).first(SequenceSync)
-    except DecodeError:
-        return 0
-    if sync is None or sync.reason != SyncReason.PRODUCER_START:
-        return 0
-    return sync.epoch

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -10,11 +11,13 @@ import msgspec
 from alphapulse.protocol.header import Domain
 from alphapulse.relays.config import RelayConfig, default_domains
 from alphapulse.relays.connection import Connection
+from alphapulse.relays.journal_file import JournalFile
 from alphapulse.relays.relay import Relay
 from alphapulse.relays.sockets import bind, prepare_directory
 
 __all__ = ["RelayService", "serve_relays"]
 
+_RETRY_MS = 200
 ALL = (Domain.MARKET, Domain.SIGNAL, Domain.EXECUTION, Domain.SYSTEM)
 
 
@@ -26,7 +29,8 @@ class RelayService:
         self.relays = {domain: Relay(domain, config) for domain in domains}
         self._servers: list[asyncio.AbstractServer] = []
         self._bound: list[Path] = []
-        self._beats: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._flushes = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
 
     def paths(self) -> tuple[Path, ...]:
         """Return the sockets that are listened on."""
@@ -41,22 +45,28 @@ class RelayService:
         async with contextlib.AsyncExitStack() as undo:
             undo.push_async_callback(self.stop)
             for relay in self.relays.values():
+                relay.open()
                 await self._listen(relay)
             undo.pop_all()
-        self._beats = asyncio.create_task(self._beat())
+        self._tasks = [asyncio.create_task(self._beat())]
+        for relay in self.relays.values():
+            if relay.file is not None:
+                self._tasks.append(asyncio.create_task(self._keep(relay, relay.file)))
 
     async def stop(self) -> None:
         """Take no more connections, hand over what waits, close."""
-        if self._beats is not None:
-            self._beats.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._beats
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for server in self._servers:
             server.close()
         await self._drain()
         for relay in self.relays.values():
             relay.close()
         await self._until_closed()
+        for relay in self.relays.values():
+            relay.release()
+        self._flushes.shutdown()
         for path in self._bound:
             path.unlink(missing_ok=True)
 
@@ -75,6 +85,20 @@ class RelayService:
             for relay in self.relays.values():
                 relay.beat()
             await asyncio.sleep(interval)
+
+    async def _keep(self, relay: Relay, file: JournalFile) -> None:
+        """Flush what was written within the promised time, and try again what could not be written."""
+        loop = asyncio.get_running_loop()
+        interval = (relay.settings.flush_ms or _RETRY_MS) / 2000
+        while True:
+            await asyncio.sleep(interval)
+            if relay.settings.flush_ms and file.is_dirty:
+                try:
+                    await loop.run_in_executor(self._flushes, file.flusher())
+                except OSError as error:
+                    relay.on_flush_failed(error)
+            if relay.is_holding:
+                relay.retry()
 
     async def _drain(self) -> None:
         end = asyncio.get_running_loop().time() + self.config.drain_ms / 1000
