@@ -9,7 +9,16 @@ from alphapulse.protocol.layout import Field, parse_layout
 from alphapulse.protocol.registry import TABLE
 from alphapulse.protocol.signals import ArbitrageSignal
 
-__all__ = ["Frame", "Rule", "frames_of", "instruments_of", "rules", "types_of"]
+__all__ = [
+    "VENUE_FIRST",
+    "Frame",
+    "Rule",
+    "frames_of",
+    "instruments_of",
+    "pool_id",
+    "rules",
+    "types_of",
+]
 
 Frame = tuple[int, int, int]
 """Type, first payload byte, payload length."""
@@ -80,6 +89,10 @@ def rules() -> dict[int, Rule]:
     return found
 
 
+VENUE_FIRST = frozenset(
+    number for number, rule in rules().items() if 0 in rule.ids or (0, 2) in rule.pools
+)
+"""Types whose payload begins with a venue, its own or that of its instrument."""
 _RULES: list[Rule | None] = [rules().get(number) for number in range(256)]
 
 
@@ -161,15 +174,16 @@ def instruments_of(data: bytes, frames: list[Frame]) -> frozenset[bytes]:
         for at in rule.ids:
             found.add(data[payload + at : payload + at + 12])
         for venue, pool in rule.pools:
-            found.add(_pool_id(data, payload + venue, payload + pool))
+            found.add(pool_id(data, payload + venue, payload + pool))
         if rule.records is not None:
             start, width, first, unit = rule.records
             count = int.from_bytes(data[payload + start : payload + start + width], "little")
             for at in range(payload + first, payload + first + count * unit, unit):
-                found.add(_pool_id(data, at, at + 2))
+                found.add(pool_id(data, at, at + 2))
     found.discard(_NO_INSTRUMENT)
     return frozenset(found)
 
 
-def _pool_id(data: bytes, venue: int, pool: int) -> bytes:
+def pool_id(data: bytes, venue: int, pool: int) -> bytes:
+    """Return the 12 bytes of a pool's id, from the offsets of its venue and of its address."""
     return data[venue : venue + 2] + _POOL + data[pool + 7 : pool - 1 : -1]

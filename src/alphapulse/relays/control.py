@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
+from zlib import crc32
+
+import msgspec
 
 from alphapulse.errors import DecodeError, LimitExceeded
 from alphapulse.protocol.codec import decode
@@ -22,7 +25,7 @@ from alphapulse.protocol.system import (
     Subscribe,
 )
 from alphapulse.relays.handshake import refusal_of
-from alphapulse.relays.subscription import NOTHING
+from alphapulse.relays.subscription import NOTHING, Filter
 
 if TYPE_CHECKING:
     from alphapulse.relays.connection import Connection
@@ -149,7 +152,7 @@ class Control:
         connection.wants_own = bool(request.flags & _WANTS_OWN)
         if request.flags & _WANTS_SNAPSHOT:
             for producer in relay.producers.values():
-                self._send_snapshot(connection, producer)
+                self._send_snapshot(connection, producer, chosen)
         if chosen is not NOTHING:
             connection.answer(*relay.standings())
         relay.fanout.place(connection, chosen)
@@ -161,7 +164,7 @@ class Control:
             connection.answer(self._response(request, 0, 0, RecoveryStatus.REFUSED, 0))
             return
         if request.request == RecoveryKind.SNAPSHOT:
-            self._send_snapshot(connection, producer)
+            self._send_snapshot(connection, producer, connection.filter)
             return
         first, last = request.last_sequence + 1, request.current_sequence - 1
         runs = relay.journals[request.source].between(first, last) if first <= last else []
@@ -169,7 +172,7 @@ class Control:
             connection.answer(
                 self._response(request, first, last, RecoveryStatus.SNAPSHOT_FOLLOWS, 0)
             )
-            self._send_snapshot(connection, producer)
+            self._send_snapshot(connection, producer, connection.filter)
             return
         count = max(last - first + 1, 0)
         connection.answer(
@@ -192,22 +195,23 @@ class Control:
             )
         )
 
-    def _send_snapshot(self, connection: Connection, producer: Producer) -> None:
-        """Send what is kept of a source, as one uninterrupted answer."""
+    def _send_snapshot(self, connection: Connection, producer: Producer, chosen: Filter) -> None:
+        """Send what is kept of a source and matches, as one uninterrupted answer."""
+        kept = self._relay.snapshots.of(producer.source, chosen)
+        checksum = 0
+        for message in kept:
+            checksum = crc32(message, checksum)
         self._snapshots = self._snapshots % 0xFFFFFFFF + 1
-        begin, end = (
-            self._relay.speaker.control(
-                Snapshot(
-                    snapshot_id=self._snapshots,
-                    phase=phase,
-                    domain=self._relay.domain,
-                    source=producer.source,
-                    as_of_sequence=producer.next_sequence - 1,
-                    epoch=producer.epoch,
-                    messages=0,
-                    content_crc=0,
-                )
-            )
-            for phase in (SnapshotPhase.BEGIN, SnapshotPhase.END)
+        begin = Snapshot(
+            snapshot_id=self._snapshots,
+            phase=SnapshotPhase.BEGIN,
+            domain=self._relay.domain,
+            source=producer.source,
+            as_of_sequence=producer.next_sequence - 1,
+            epoch=producer.epoch,
+            messages=len(kept),
+            content_crc=0,
         )
-        connection.answer(begin, end)
+        end = msgspec.structs.replace(begin, phase=SnapshotPhase.END, content_crc=checksum)
+        speak = self._relay.speaker.control
+        connection.answer(speak(begin), *kept, speak(end))

@@ -19,7 +19,9 @@ class _Group:
         chosen = self.filter
         if chosen.is_everything:
             return run
-        indexes = [i for i in range(len(run.sequences)) if chosen.matches(*run.contents(i))]
+        indexes = [
+            i for i in range(len(run.sequences)) if chosen.matches(run.types(i), run.instruments(i))
+        ]
         return run.chosen(indexes) if indexes else None
 
 

@@ -33,7 +33,7 @@ class Loss:
         else:
             self.dropped += 1
             self.next_sequence = run.sequences[index] + 1
-        self.instruments |= run.contents(index)[1]
+        self.instruments |= run.instruments(index)
         if len(self.instruments) > most:
             self.instruments = {one[:2] + _WILDCARD for one in self.instruments}
 

@@ -1,6 +1,5 @@
 """One domain's relay: takes what producers numbered, remembers it, gives it to whoever asked."""
 
-import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
@@ -8,45 +7,35 @@ from zlib import crc32
 
 from alphapulse.errors import DecodeError, JournalUnwritable
 from alphapulse.observability.log import Event, log_event
-from alphapulse.primitives.instrument_id import InstrumentId
-from alphapulse.protocol.codec import decode
-from alphapulse.protocol.execution import AlertKind, RiskAlert
 from alphapulse.protocol.header import HEADER_SIZE, Domain
-from alphapulse.protocol.market_data import (
-    InvalidationAction,
-    InvalidationReason,
-    StateInvalidation,
-)
 from alphapulse.protocol.message import Tlv
 from alphapulse.protocol.system import (
     ErrorCode,
-    HealthStatus,
-    Heartbeat,
     RecoveryKind,
     RecoveryRequest,
-    SequenceSync,
-    Severity,
     SyncReason,
 )
 from alphapulse.relays.config import RelayConfig, relay_source
 from alphapulse.relays.connection import Connection
+from alphapulse.relays.contents import VENUE_FIRST
 from alphapulse.relays.control import Control
 from alphapulse.relays.fanout import Fanout
 from alphapulse.relays.journal import Journal
 from alphapulse.relays.journal_file import JournalFile
+from alphapulse.relays.notices import loss_notices, slow_alert, venue_resets
 from alphapulse.relays.outgoing import Loss
 from alphapulse.relays.producers import Producer
 from alphapulse.relays.restoring import epoch_in, restore
 from alphapulse.relays.run import Announcement, Run
-from alphapulse.relays.speaker import NOWHERE, Speaker
-from alphapulse.relays.statistics import RelayStatistics
+from alphapulse.relays.snapshots import Snapshots
+from alphapulse.relays.speaker import Speaker
 from alphapulse.transport.framing import Block, Rejected
 
 __all__ = ["Relay"]
 
 _MS = 1_000_000
-_NOTICES = 2_000
-"""StateInvalidations of one message: 32 KB, within every domain's limit but the execution domain's, which drops nothing."""
+_TURNS = 256
+"""Reads whose time is remembered for the statistics."""
 
 
 class Relay:
@@ -65,6 +54,9 @@ class Relay:
         self.journals: dict[int, Journal] = {}
         self.connections: set[Connection] = set()
         self.fanout = Fanout()
+        self.snapshots = Snapshots(
+            domain, most_after=config.snapshot_after_base, most_bytes=config.snapshot_bytes
+        )
         self.refused: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
         self.file: JournalFile | None = None
@@ -72,9 +64,10 @@ class Relay:
         self._control = Control(self)
         self._own = self.producer(self.speaker.source)
         self._own.begin(self.speaker.epoch)
-        self._started_ns = self.mono_ns()
-        self._received = self._received_bytes = self._dropped = self._slow = 0
-        self.unwritten = self.flush_failures = 0
+        self.started_ns = self.mono_ns()
+        self.received = self.received_bytes = self.dropped = self.slow = 0
+        self.unwritten = self.flush_failures = self.status_failures = 0
+        self.turns_ns: deque[int] = deque(maxlen=_TURNS)
         self.is_writable = True
 
     # the journal on disk
@@ -104,6 +97,7 @@ class Relay:
         run.epoch = producer.epoch
         producer.next_sequence = run.sequences[-1] + 1
         self.journals[run.source].add(run)
+        self.snapshots.fold(run)
 
     def standings(self) -> list[bytes]:
         """Return where every known source stands, the relay's own included."""
@@ -170,9 +164,9 @@ class Relay:
     def on_overflow(self, connection: Connection) -> None:
         """Drop the oldest and say so, or part with the consumer, as the domain demands."""
         if self.settings.drops:
-            self._dropped += connection.outgoing.drop_to(self.settings.queue_messages)
+            self.dropped += connection.outgoing.drop_to(self.settings.queue_messages)
             return
-        self._slow += 1
+        self.slow += 1
         text = f"{connection.name or 'a consumer'} let {connection.outgoing.queued} messages wait"
         log_event(Event.CONNECTION_LOST, domain=self.domain, peer=connection.name, cause=text)
         connection.outgoing.clear()
@@ -180,44 +174,24 @@ class Relay:
         connection.close()
         self.fanout.remove(connection)
         self.say(
-            RiskAlert(
-                severity=Severity.CRITICAL,
-                alert=AlertKind.SEQUENCE_GAP,
-                strategy_id=0,
-                instrument=NOWHERE,
-                observed=0,
-                threshold=0,
-                event_ns=self.clock(),
-                text=text[:200],
-            ),
-            self.speaker.complaint(ErrorCode.SLOW_CONSUMER, text),
+            slow_alert(text, self.clock()), self.speaker.complaint(ErrorCode.SLOW_CONSUMER, text)
         )
 
     def tell_loss(self, source: int, loss: Loss) -> Iterable[bytes]:
         """Say how many messages of a source a consumer lost and what it must not use any more."""
-        yield self.speaker.sync(
-            source, loss.epoch, loss.next_sequence, dropped=loss.dropped, reason=SyncReason.DROPPED
-        )
-        lost = sorted(loss.instruments)
-        for begin in range(0, len(lost), _NOTICES):
-            yield self.speaker.control(
-                *(
-                    StateInvalidation(
-                        InstrumentId.unpack(one),
-                        InvalidationAction.STALE,
-                        InvalidationReason.QUEUE_OVERFLOW,
-                    )
-                    for one in lost[begin : begin + _NOTICES]
-                )
-            )
+        return loss_notices(self.speaker, source, loss)
 
     # messages
 
     def on_block(self, connection: Connection, block: Block) -> None:
         """Take the messages of one read, in their order."""
+        self._forward(connection, block)
+        self.turns_ns.append(self.mono_ns() - connection.heard_ns)
+
+    def _forward(self, connection: Connection, block: Block) -> None:
         sequences, sources = block.sequences, block.sources
-        self._received += len(sequences)
-        self._received_bytes += len(block.data)
+        self.received += len(sequences)
+        self.received_bytes += len(block.data)
         if 0 not in sequences and sources.count(sources[0]) == len(sources):
             self._take(connection, Run(block.data, block.starts, sources[0], 0, sequences))
             return
@@ -264,7 +238,7 @@ class Relay:
             try:
                 if verifies:
                     _verify(data, starts[index], starts[index + 1])
-                run.contents(index)
+                run.frames(index)
             except DecodeError as error:
                 bad.append(index)
                 self.reject(
@@ -324,13 +298,22 @@ class Relay:
         self.journals[run.source].add(run)
         producer.next_sequence = run.sequences[-1] + 1
         producer.received += count
-        for index in range(count):
-            producer.venues.update([one[:2] for one in run.contents(index)[1]])
+        self.snapshots.fold(run)
+        if self.domain == Domain.MARKET:
+            self._learn_venues(producer, run)
         self.fanout.send(run, connection, self.mono_ns())
         producer.unacknowledged += count
         if connection is not None and producer.unacknowledged >= self.config.ack_messages:
             self.acknowledge(producer)
         return True
+
+    def _learn_venues(self, producer: Producer, run: Run) -> None:
+        """Remember of which venues a producer speaks; the first TLV that names an instrument says it."""
+        for index in range(len(run.sequences)):
+            for number, at, _ in run.frames(index):
+                if number in VENUE_FIRST:
+                    producer.venues.add(run.data[at : at + 2])
+                    break
 
     def _write(self, run: Run) -> bool:
         assert self.file is not None
@@ -385,7 +368,9 @@ class Relay:
         told = Announcement(
             word, producer.source, producer.epoch, next_sequence=sequence, missing=missing
         )
-        self.fanout.announce(told.concerning(frozenset(producer.venues)), self.mono_ns())
+        if self.domain == Domain.MARKET:
+            self.snapshots.doubt(producer.source)
+        self.fanout.announce(told.concerning(producer.venues), self.mono_ns())
 
     # producers
 
@@ -400,6 +385,8 @@ class Relay:
     def restart(self, producer: Producer, epoch: int) -> None:
         """Begin another run of a source."""
         producer.begin(epoch)
+        if self.domain == Domain.MARKET:
+            self.snapshots.forget_source(producer.source)
         self.journals[producer.source].clear()
 
     def acknowledge(self, producer: Producer) -> None:
@@ -415,21 +402,13 @@ class Relay:
         """Take back what a vanished producer of market data had said, and ask others for it."""
         if not producer.venues:
             return
-        venues = sorted(producer.venues)
-        self.say(
-            *(
-                StateInvalidation(
-                    InstrumentId.unpack(venue + bytes(10)),
-                    InvalidationAction.RESET,
-                    InvalidationReason.DISCONNECT,
-                )
-                for venue in venues
-            )
-        )
+        venues = producer.venues
+        self.say(*venue_resets(venues))
+        self.snapshots.drop_venues(producer.source, venues)
         for other in self.producers.values():
             if other.connection is not None and not other.venues.isdisjoint(venues):
                 self.ask_base(other)
-        producer.venues.clear()
+        producer.venues = set()
 
     def ask_base(self, producer: Producer) -> None:
         """Ask a live producer to publish fresh base messages."""
@@ -455,28 +434,6 @@ class Relay:
         run = Run.of(message, self.speaker.source, self.speaker.epoch, sequence)
         self._pass(None, self._own, run)
 
-    def beat(self) -> None:
-        """Do what is due every interval: say that the relay lives, close who does not."""
-        now = self.mono_ns()
-        silent = self.config.silent_intervals * self.config.heartbeat_ms * _MS
-        for connection in tuple(self.connections):
-            if connection.is_stalled(now, self.config.stall_ms * _MS):
-                self.on_failure(connection, DecodeError("truncated", 8, "stalled inside a message"))
-            elif connection.sources and now - connection.heard_ns > silent:
-                self.refused["silent"] += 1
-                connection.abort()
-        for producer in self.producers.values():
-            if producer.unacknowledged:
-                self.acknowledge(producer)
-        self.say(
-            Heartbeat(
-                event_ns=self.clock(),
-                status=HealthStatus.OK if self.is_writable else HealthStatus.UNHEALTHY,
-                source=self.speaker.source,
-                interval=self.config.heartbeat_ms,
-            )
-        )
-
     def has_unsent(self) -> bool:
         """Return whether a connection still waits for something that was said."""
         return any(
@@ -493,30 +450,6 @@ class Relay:
         """Let go of the journal."""
         if self.file is not None:
             self.file.close()
-
-    def statistics(self) -> RelayStatistics:
-        """Return a frozen view."""
-        return RelayStatistics(
-            domain=self.domain,
-            socket=self.settings.socket_name,
-            pid=os.getpid(),
-            epoch=self.speaker.epoch,
-            uptime_ms=(self.mono_ns() - self._started_ns) // _MS,
-            connections=len(self.connections),
-            refused=dict(self.refused),
-            received=self._received,
-            received_bytes=self._received_bytes,
-            forwarded=self.fanout.forwarded,
-            dropped=self._dropped,
-            rejected=dict(self.rejected),
-            slow_disconnects=self._slow,
-            journal_is_writable=self.is_writable,
-            producers=tuple(
-                one.statistics(journaled=self.journals[one.source].messages, snapshot_messages=0)
-                for one in self.producers.values()
-            ),
-            consumers=tuple(one.statistics() for one in self.connections),
-        )
 
 
 def _verify(data: bytes, start: int, end: int) -> None:

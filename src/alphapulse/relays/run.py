@@ -2,18 +2,15 @@
 
 from collections.abc import Sequence
 
-from alphapulse.relays.contents import frames_of, instruments_of, types_of
+from alphapulse.relays.contents import Frame, frames_of, instruments_of, types_of
 
-__all__ = ["Announcement", "Contents", "Run"]
-
-Contents = tuple[int, frozenset[bytes]]
-"""Type bits and instrument ids of a message."""
+__all__ = ["Announcement", "Run"]
 
 
 class Run:
     """Message i is `data[starts[i]:starts[i + 1]]` and has `sequences[i]`. Shared by all, changed by nobody."""
 
-    __slots__ = ("_contents", "data", "epoch", "sequences", "source", "starts")
+    __slots__ = ("_frames", "data", "epoch", "sequences", "source", "starts")
 
     def __init__(
         self, data: bytes, starts: list[int], source: int, epoch: int, sequences: Sequence[int]
@@ -23,7 +20,7 @@ class Run:
         self.source = source
         self.epoch = epoch
         self.sequences = sequences
-        self._contents: list[Contents | None] | None = None
+        self._frames: list[list[Frame] | None] = [None] * len(sequences)
 
     @classmethod
     def of(cls, message: bytes, source: int, epoch: int, sequence: int) -> "Run":
@@ -38,16 +35,24 @@ class Run:
         """Return the bytes of one message."""
         return self.data[self.starts[index] : self.starts[index + 1]]
 
-    def contents(self, index: int) -> Contents:
-        """Return types and instruments of one message; read once, whoever asks."""
-        known = self._contents
-        if known is None:
-            known = self._contents = [None] * len(self.sequences)
-        found = known[index]
-        if found is None:
+    def frames(self, index: int) -> list[Frame]:
+        """Return the TLVs of one message; walked once, whoever asks.
+
+        Raises  DecodeError of checks 10 to 13.
+        """
+        frames = self._frames[index]
+        if frames is None:
             frames = frames_of(self.data, self.starts[index], self.starts[index + 1])
-            found = known[index] = (types_of(frames), instruments_of(self.data, frames))
-        return found
+            self._frames[index] = frames
+        return frames
+
+    def types(self, index: int) -> int:
+        """Return a bit per TLV type of one message."""
+        return types_of(self.frames(index))
+
+    def instruments(self, index: int) -> frozenset[bytes]:
+        """Return the instruments that one message is about."""
+        return instruments_of(self.data, self.frames(index))
 
     def part(self, begin: int, end: int) -> "Run":
         """Return messages `begin` to `end - 1` as a run."""
@@ -55,16 +60,13 @@ class Run:
             return self
         starts = self.starts[begin : end + 1]
         first = starts[0]
-        part = Run(
+        return Run(
             self.data[first : starts[-1]],
             [start - first for start in starts],
             self.source,
             self.epoch,
             self.sequences[begin:end],
         )
-        if self._contents is not None:
-            part._contents = self._contents[begin:end]
-        return part
 
     def chosen(self, indexes: list[int]) -> "Run":
         """Return the messages with these rising indexes as a run."""
@@ -74,18 +76,15 @@ class Run:
         starts = [0]
         for part in parts:
             starts.append(starts[-1] + len(part))
-        chosen = Run(
+        return Run(
             b"".join(parts), starts, self.source, self.epoch, [self.sequences[i] for i in indexes]
         )
-        if self._contents is not None:
-            chosen._contents = [self._contents[i] for i in indexes]
-        return chosen
 
 
 class Announcement(Run):
     """A relay's word about a gap in a producer's numbering, in its place between that producer's messages."""
 
-    __slots__ = ("missing", "next_sequence")
+    __slots__ = ("_venues", "missing", "next_sequence")
 
     def __init__(
         self, message: bytes, source: int, epoch: int, *, next_sequence: int, missing: int
@@ -93,8 +92,13 @@ class Announcement(Run):
         super().__init__(message, [0, len(message)], source, epoch, (0,))
         self.next_sequence = next_sequence
         self.missing = missing
+        self._venues = frozenset[bytes]()
 
-    def concerning(self, venues: frozenset[bytes]) -> "Announcement":
+    def concerning(self, venues: set[bytes]) -> "Announcement":
         """Name the venues whose instruments the missing messages may have been about."""
-        self._contents = [(0, frozenset(venue + bytes(10) for venue in venues))]
+        self._venues = frozenset(venue + bytes(10) for venue in venues)
         return self
+
+    def instruments(self, index: int) -> frozenset[bytes]:
+        """Return the venues as wildcards."""
+        return self._venues

@@ -14,6 +14,8 @@ from alphapulse.relays.connection import Connection
 from alphapulse.relays.journal_file import JournalFile
 from alphapulse.relays.relay import Relay
 from alphapulse.relays.sockets import bind, prepare_directory
+from alphapulse.relays.statistics import RelayStatistics
+from alphapulse.relays.upkeep import Upkeep
 
 __all__ = ["RelayService", "serve_relays"]
 
@@ -27,6 +29,7 @@ class RelayService:
     def __init__(self, config: RelayConfig, domains: Iterable[int]) -> None:
         self.config = config
         self.relays = {domain: Relay(domain, config) for domain in domains}
+        self._upkeeps = [Upkeep(relay) for relay in self.relays.values()]
         self._servers: list[asyncio.AbstractServer] = []
         self._bound: list[Path] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -35,6 +38,13 @@ class RelayService:
     def paths(self) -> tuple[Path, ...]:
         """Return the sockets that are listened on."""
         return tuple(self._bound)
+
+    def statistics(self) -> dict[int, RelayStatistics]:
+        """Return what each domain's relay counts."""
+        return {
+            domain: upkeep.statistics()
+            for domain, upkeep in zip(self.relays, self._upkeeps, strict=True)
+        }
 
     async def start(self) -> None:
         """Listen on every socket, or on none.
@@ -82,8 +92,9 @@ class RelayService:
     async def _beat(self) -> None:
         interval = self.config.heartbeat_ms / 1000
         while True:
-            for relay in self.relays.values():
-                relay.beat()
+            for upkeep in self._upkeeps:
+                upkeep.beat()
+                upkeep.write_status()
             await asyncio.sleep(interval)
 
     async def _keep(self, relay: Relay, file: JournalFile) -> None:
