@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
+
 from alphapulse.primitives.instrument_id import InstrumentId
 from alphapulse.protocol.codec import decode, encode
 from alphapulse.protocol.header import Header
@@ -20,6 +22,7 @@ from alphapulse.protocol.system import (
     Subscribe,
     TraceContext,
 )
+from alphapulse.relays.config import RelayConfig, default_domains
 from alphapulse.transport.framing import Framer
 from alphapulse.transport.sockets import socket_path
 
@@ -166,3 +169,20 @@ async def producer(directory: Path, domain: int, source: int, epoch: int = EPOCH
         client.say(hello(domain, role=PeerRole.PRODUCER, source=source, epoch=epoch))
         await client.first(SequenceSync)
         yield client
+
+
+def relay_config(
+    directory: Path, domain: int | None = None, changes: dict | None = None, **numbers
+):
+    """Return the default numbers with short times, some of them changed: of one domain by `changes`, of all by name."""
+    domains = default_domains()
+    if domain is not None:
+        domains[domain] = msgspec.structs.replace(domains[domain], **(changes or {}))
+    chosen = {
+        "heartbeat_ms": 200,
+        "hello_ms": 300,
+        "close_grace_ms": 200,
+        "drain_ms": 500,
+        **numbers,
+    }
+    return RelayConfig(directory=directory, domains=domains, **chosen)

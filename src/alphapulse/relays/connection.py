@@ -50,6 +50,10 @@ class Hub(Protocol):
         """Count a stream that lost its framing; the connection closes."""
         ...
 
+    def on_silence(self, connection: "Connection") -> None:
+        """Close a client that did not say Hello in time."""
+        ...
+
     def on_overflow(self, connection: "Connection") -> None:
         """Apply the domain's policy to a full queue."""
         ...
@@ -70,6 +74,7 @@ class Connection(asyncio.Protocol):
         "_hub",
         "_limit",
         "_reject_times",
+        "_timer",
         "_transport",
         "connected_ns",
         "consumer_id",
@@ -117,6 +122,8 @@ class Connection(asyncio.Protocol):
         peer = stream.get_extra_info("socket")
         held = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         self.pid, self.user, _ = _CREDENTIALS.unpack(held)
+        hello_s = self._hub.config.hello_ms / 1000
+        self._timer = asyncio.get_running_loop().call_later(hello_s, self._demand_hello)
         self._hub.on_connect(self)
 
     def data_received(self, data: bytes) -> None:
@@ -150,6 +157,7 @@ class Connection(asyncio.Protocol):
         """Forget it."""
         self.is_closing = True
         self.outgoing.clear()
+        self._timer.cancel()
         self._hub.on_close(self)
 
     def pause_writing(self) -> None:
@@ -208,7 +216,8 @@ class Connection(asyncio.Protocol):
         self.outgoing.clear()
         self._transport.close()
         grace = self._hub.config.close_grace_ms / 1000
-        asyncio.get_running_loop().call_later(grace, self._transport.abort)
+        self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(grace, self._transport.abort)
 
     def abort(self) -> None:
         """End the connection at once."""
@@ -238,6 +247,10 @@ class Connection(asyncio.Protocol):
             dropped=self.outgoing.dropped,
             rejected=self.rejected,
         )
+
+    def _demand_hello(self) -> None:
+        if not self.is_greeted and not self.is_closing:
+            self._hub.on_silence(self)
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None:

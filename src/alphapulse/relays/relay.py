@@ -137,6 +137,12 @@ class Relay:
         connection.answer(self.speaker.error(code, str(error)))
         connection.close()
 
+    def on_silence(self, connection: Connection) -> None:
+        """Close a client that did not say Hello in time."""
+        self.refused["no_hello"] += 1
+        connection.answer(self.speaker.error(ErrorCode.HANDSHAKE, "no Hello came in time"))
+        connection.close()
+
     def on_rejected(self, connection: Connection, rejected: Rejected) -> None:
         """Answer a message whose header was refused."""
         if rejected.error.kind == "bad_domain" and rejected.domain in self.config.domains:

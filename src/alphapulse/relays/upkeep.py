@@ -116,11 +116,6 @@ class Upkeep:
                 relay.on_failure(
                     connection, DecodeError("truncated", 8, "stalled inside a message")
                 )
-            elif (
-                not connection.is_greeted and now - connection.connected_ns > config.hello_ms * _MS
-            ):
-                relay.refused["no_hello"] += 1
-                connection.abort()
             elif connection.sources and now - connection.heard_ns > silent and not relay.is_holding:
                 relay.refused["silent"] += 1
                 connection.abort()

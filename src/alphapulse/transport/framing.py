@@ -123,7 +123,7 @@ class Framer:
         sequences: list[int] = []
         skipped: list[int] = []
         offset = 0
-        last_word = limit = source = 0
+        last_word, limit, source = -1, 0, 0
         while size - offset >= HEADER_SIZE:
             word, payload_size, sequence = unpack(data, offset)
             if word != last_word:

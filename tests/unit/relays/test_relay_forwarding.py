@@ -15,13 +15,6 @@ from alphapulse.relays.service import serve_relays
 from support.relay_client import EPOCH, Voice, connected, consumer, hello, producer, trade
 
 
-@pytest.fixture
-def run():
-    import uvloop
-
-    return uvloop.run
-
-
 def test_messages_arrive_as_they_were_sent(tmp_path, run) -> None:
     async def scene() -> None:
         async with (
@@ -98,6 +91,7 @@ def test_sockets_are_their_owners_alone(tmp_path, run) -> None:
             with pytest.raises(Misconfigured, match="is live"):
                 async with serve_relays(directory):
                     pass
+            assert len(list(directory.glob("*.sock"))) == 4
         assert list(directory.glob("*.sock")) == []
 
     run(scene())
