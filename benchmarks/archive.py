@@ -134,7 +134,7 @@ class Traffic:
 
 
 def write(root: Path, messages: list[Message], frames: list[Frame]) -> tuple[float, Manifest]:
-    limits = ArchiveLimits(queue_rows=10**7, queue_frame_bytes=1 << 34)
+    limits = ArchiveLimits(queue_rows=10**7, queue_frame_bytes=1 << 34, close_seconds=600)
     began = perf_counter_ns()
     writer = ArchiveWriter(root, time.time_ns, limits=limits)
     for message in messages:

@@ -80,7 +80,9 @@ def test_the_archive_tells_the_same_story(tmp_path, seed):
     rng = random.Random(seed)
     now_ns = START_NS
     live = Books()
-    archive = ArchiveWriter(tmp_path / "a", lambda: START_NS, limits=ArchiveLimits(flush_rows=150))
+    archive = ArchiveWriter(
+        tmp_path / "a", lambda: START_NS, limits=ArchiveLimits(segment_rows=150)
+    )
 
     def clock():
         nonlocal now_ns

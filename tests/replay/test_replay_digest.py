@@ -121,7 +121,7 @@ def test_an_archive_that_no_node_made(tmp_path: Path, capsys) -> None:
 def test_a_damaged_segment_is_named(demo, tmp_path: Path, capsys) -> None:
     copy = tmp_path / "damaged"
     shutil.copytree(demo.archive, copy)
-    segment = min(copy.glob("messages/*/part-*"))
+    segment = min(copy.glob("messages/*/*/part-*"))
     data = bytearray(segment.read_bytes())
     data[len(data) // 2] ^= 0xFF
     segment.write_bytes(data)
@@ -133,7 +133,7 @@ def test_a_damaged_segment_is_named(demo, tmp_path: Path, capsys) -> None:
 def test_a_missing_segment_is_named(demo, tmp_path: Path, capsys) -> None:
     copy = tmp_path / "torn"
     shutil.copytree(demo.archive, copy)
-    min(copy.glob("messages/*/part-*")).unlink()
+    min(copy.glob("messages/*/*/part-*")).unlink()
     line = fail(capsys, copy)
     assert line.startswith("1 ")
     assert "a segment is missing" in line

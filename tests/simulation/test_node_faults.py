@@ -302,13 +302,14 @@ def test_a_stop_is_said_again_after_a_restart(tmp_path: Path) -> None:
 
 def test_disk_that_is_full_ends_the_trading_not_the_node(tmp_path: Path) -> None:
     async def scenario() -> None:
-        storage = FailingStorage(DiskStorage(), 1, DISK_FULL)
+        storage = FailingStorage(DiskStorage(), 1 << 30, DISK_FULL)
         async with ground() as where, trading(where, tmp_path, storage=storage) as running:
             node = running.node
+            await running.until(running.submissions, "trades while the record is whole")
+            storage.fill()
             await running.until(
                 lambda: node.archiver.writer.state is ArchiveState.INCOMPLETE, "the end"
             )
-            assert running.submissions(), "it traded while the record was whole"
             await stays_closed(running)
             assert running.node.desk.strategy.statistics().funnel.outcomes["signalled"] > 0
             await running.until(

@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 MANIFEST_NAME = "manifest.json"
-_FORMAT = 1
+_FORMAT = 2
 
 
 @unique
@@ -31,7 +31,10 @@ class ArchiveState(StrEnum):
 
 
 class TableFacts(msgspec.Struct, frozen=True):
-    """What the disk holds of one table; `sha256` is over each row's raw bytes after their length (u32)."""
+    """What was recorded of one table; `sha256` is over each row's raw bytes after their length (u32).
+
+    `segments` and `stored_bytes` are of finished files, rows may still be in a journal.
+    """
 
     rows: int = 0
     segments: int = 0

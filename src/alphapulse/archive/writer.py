@@ -3,29 +3,46 @@
 The hot path only appends a reference to a queue: messages are immutable, so they are encoded in the
 writer's thread (`benchmarks/archive.py` compares both places and what each costs the hot path). The
 thread works in small steps and sleeps between them, because what it holds while it encodes, the
-interpreter, is what the hot path needs.
+interpreter, is what the hot path needs. Each step ends in the journal: a killed process loses what it had
+not looked at, a machine that fails what was not synced. A full journal is sealed by somebody else.
 
 What happens when the disk is slow or full: the queue fills, `BEHIND` is reported at half its bound.
-At the bound, or when the disk refuses, the record ends there: what follows is counted as lost and
-never written, so that the archive stays an exact prefix of the run and can be replayed. The manifest
-says `incomplete` and why, and the owner is told through `on_state`: who cannot remember stops trading.
+At the bound, or when the journal cannot be written, the record ends there: what follows is counted as
+lost and never written, so that the archive stays an exact prefix of the run and can be replayed. The
+manifest says `incomplete` and why, and the owner is told through `on_state`: who cannot remember stops
+trading. A place for finished segments that refuses them is `BEHIND` for as long as journals may wait.
 """
 
+import hashlib
+import struct
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from threading import Event, Lock, Thread
 from typing import Any
 
 import msgspec
-import pyarrow as pa
 
-from alphapulse.archive.manifest import MANIFEST_NAME, ArchiveState, Manifest, dump_manifest
-from alphapulse.archive.rows import FrameRows, MessageRows, TableBuilder
-from alphapulse.archive.schema import FRAMES, MESSAGES, date_of, segment_path
-from alphapulse.archive.storage import DiskStorage, Storage
+from alphapulse.archive.journal import (
+    JournalHead,
+    frame_record,
+    journal_path,
+    message_record,
+    pack_head,
+)
+from alphapulse.archive.manifest import (
+    MANIFEST_NAME,
+    ArchiveState,
+    Manifest,
+    TableFacts,
+    dump_manifest,
+)
+from alphapulse.archive.schema import DAY_NS
+from alphapulse.archive.sealer import Retention, Sealer
+from alphapulse.archive.storage import DiskStorage, JournalFile, Storage
 from alphapulse.errors import AlphaPulseError, InvariantError, Misconfigured
+from alphapulse.protocol.codec import encode
 from alphapulse.protocol.message import Message
 
 __all__ = ["ArchiveLimits", "ArchiveStatistics", "ArchiveWriter"]
@@ -34,29 +51,34 @@ _STEP_ROWS = (
     16  # encoded in a tenth of a millisecond, the longest the hot path waits for the thread
 )
 _STEP_PAUSE_S = 0.0001  # seconds; long enough for a waiting thread to wake up and go on
+_LENGTH = struct.Struct("<I")
 _POLL_S = 0.02  # seconds; a queue that is looked at needs no signal from the hot path
 
 
 class ArchiveLimits(msgspec.Struct, frozen=True):
-    """Bounds of what waits in memory, and how often a segment is closed.
+    """Bounds of what waits in memory and of what waits on the disk.
 
-    A killed process loses what it had not flushed: at most `flush_seconds` of the record. The queue
-    holds a minute of a busy chain; its frames may take 64 MiB, more than a minute of any feed.
+    The queue holds a minute of a busy chain; its frames may take 64 MiB, more than a minute of any feed.
+    A segment ends at the first of its rows, bytes, seconds and a new day. A machine that fails loses at
+    most `sync_seconds` of the record.
     """
 
     queue_rows: int = 65_536
     queue_frame_bytes: int = 64 << 20
-    flush_rows: int = 16_384
-    flush_seconds: int = 5
+    segment_rows: int = 65_536
+    segment_bytes: int = 64 << 20
+    segment_seconds: int = 3_600
+    sync_seconds: int = 1
+    waiting_segments: int = 64
     stalled_seconds: int = 10
-    close_seconds: int = 30
+    close_seconds: int = 60
+    retention: Retention = Retention()
 
 
 class ArchiveStatistics(msgspec.Struct, frozen=True):
     """Where the writer stands; `lost` counts what the record will never hold.
 
-    `waiting` rows are in no segment yet, `queued` of them the writer has not even looked at;
-    `writing_since_ns` is 0 while no segment is being written.
+    `waiting` rows are in no journal yet; `writing_since_ns` is 0 while nothing is being written.
     """
 
     state: ArchiveState
@@ -65,7 +87,6 @@ class ArchiveStatistics(msgspec.Struct, frozen=True):
     frames_stored: int
     lost: int
     waiting: int
-    queued: int
     writing_since_ns: int
     deepest_queue: int
     segments: int
@@ -83,7 +104,7 @@ class ArchiveWriter:
 
     def __init__(
         self,
-        root: Path,
+        root: PurePath,
         clock: Callable[[], int],
         *,
         facts: Mapping[str, Any] | None = None,
@@ -91,6 +112,10 @@ class ArchiveWriter:
         limits: ArchiveLimits | None = None,
         storage: Storage | None = None,
     ) -> None:
+        """Begin an archive at `root` of the storage, the disk unless told otherwise.
+
+        Raises  Misconfigured when there is an archive already, or the place cannot be written.
+        """
         self._root = root
         self._clock = clock
         self._facts = dict(facts or {})
@@ -98,8 +123,21 @@ class ArchiveWriter:
         self._limits = limits or ArchiveLimits()
         self._storage = storage or DiskStorage()
         self._queue: deque[tuple[Any, ...]] = deque()
-        self._messages = TableBuilder(MessageRows())
-        self._frames = TableBuilder(FrameRows())
+        self._journals = self._storage.journals(root)
+        self._segment: _Segment | None = None
+        self._segments = 0
+        self._messages = _Account()
+        self._frames = _Account()
+        self._seal_error = ""
+        self._sealer = Sealer(
+            root,
+            self._journals,
+            self._storage,
+            clock=clock,
+            on_error=self._seal_failed,
+            retention=self._limits.retention,
+        )
+        self._waiting_seals = 0
         self._opened_ns = clock()
         self._state = ArchiveState.OPEN
         self._cause = ""
@@ -115,6 +153,7 @@ class ArchiveWriter:
         self._busy_since_ns = 0
         self._closing = Event()
         self._prepare()
+        self._sealer.start()
         self._thread = Thread(target=self._run, name="archive-writer", daemon=True)
         self._thread.start()
 
@@ -163,31 +202,32 @@ class ArchiveWriter:
 
     def statistics(self) -> ArchiveStatistics:
         """Return a frozen view of the counts."""
-        messages, frames = self._messages.facts(), self._frames.facts()
+        messages, frames = self._messages, self._frames
         return ArchiveStatistics(
             state=self._state,
             cause=self._cause,
             messages_stored=messages.rows,
             frames_stored=frames.rows,
             lost=self._refused if self._thread.is_alive() else self._unstored(),
-            waiting=len(self._queue) + self._messages.size + self._frames.size,
-            queued=len(self._queue),
+            waiting=len(self._queue),
             writing_since_ns=self._busy_since_ns,
             deepest_queue=self._deepest_queue,
-            segments=messages.segments + frames.segments,
+            segments=sum(self._sealer.segments),
             raw_bytes=messages.raw_bytes + frames.raw_bytes,
-            stored_bytes=messages.stored_bytes + frames.stored_bytes,
+            stored_bytes=sum(self._sealer.stored_bytes),
         )
 
     def _prepare(self) -> None:
         manifest = self._root / MANIFEST_NAME
-        if manifest.exists():
+        data = dump_manifest(self._manifest(0))
+        is_local = isinstance(self._root, Path)
+        if (is_local and Path(manifest).exists()) or any(self._journals.glob("*.log")):
             raise Misconfigured(
                 f"`{self._root}` already holds an archive; choose another folder, one per run"
             )
         try:
-            self._root.mkdir(parents=True, exist_ok=True)
-            self._storage.write_file(manifest, dump_manifest(self._manifest(0)))
+            self._journals.mkdir(parents=True, exist_ok=True)
+            self._storage.write_file(manifest, data)
         except OSError as error:
             raise Misconfigured(
                 f"the archive folder `{self._root}` cannot be written: {error.strerror or error}"
@@ -223,7 +263,7 @@ class ArchiveWriter:
         return True
 
     def _unstored(self) -> int:
-        return self._handed_over - self._messages.facts().rows - self._frames.facts().rows
+        return self._handed_over - self._messages.rows - self._frames.rows
 
     def _end(self, cause: str) -> None:
         self._ended = True
@@ -238,17 +278,25 @@ class ArchiveWriter:
         if self._on_state is not None:
             self._on_state(state, cause)
 
+    def _seal_failed(self, error: str) -> None:
+        self._seal_error = error
+        self._change(ArchiveState.BEHIND if error else ArchiveState.OPEN, error)
+
     def _run(self) -> None:
         cause = "the writer's thread ended by a mistake of its own"
         try:
             self._write_behind()
             cause = ""
-        except (OSError, pa.ArrowException) as error:
+        except OSError as error:
             cause = f"the disk refused: {error}"
         finally:
             if cause:
                 self._end(cause)
                 self._queue.clear()
+            self._end_segment()
+            self._sealer.close()
+            if self._sealer.error:
+                self._change(ArchiveState.INCOMPLETE, self._sealer.error)
             if self._state is ArchiveState.INCOMPLETE:
                 self._write_manifest(self._manifest(0))
 
@@ -257,65 +305,98 @@ class ArchiveWriter:
         while not (self._closing.is_set() and not self._queue):
             self._closing.wait(_POLL_S)
             self._take_waiting()
-            self._flush_due()
-            if self._state is ArchiveState.BEHIND:
+            self._sync_due()
+            if self._state is ArchiveState.BEHIND and not self._seal_error:
                 self._change(ArchiveState.OPEN, "")
             if self._state is ArchiveState.INCOMPLETE and not told:
-                self._flush_all()
                 self._write_manifest(self._manifest(0))
                 told = True
-        self._flush_all()
+        if self._segment is not None:
+            self._segment.file.sync()
 
     def _take_waiting(self) -> None:
         while self._queue:
-            now_ns = self._clock()
-            for _ in range(min(_STEP_ROWS, len(self._queue))):
-                self._take(self._queue.popleft(), now_ns)
+            self._take([self._queue.popleft() for _ in range(min(_STEP_ROWS, len(self._queue)))])
             if not self._closing.is_set():
                 time.sleep(_STEP_PAUSE_S)
 
-    def _take(self, item: tuple[Any, ...], now_ns: int) -> None:
-        if self._sealed:
+    def _take(self, items: list[tuple[Any, ...]]) -> None:
+        """Put some items into the journal with one write, then account for them."""
+        records: list[bytes] = []
+        taken: tuple[list[bytes], list[bytes]] = ([], [])
+        for item in items:
+            is_message = isinstance(item[0], Message)
+            if not is_message:
+                self._frame_bytes_out += len(item[0])
+            if self._sealed:
+                continue
+            time_ns = item[0].header.timestamp_ns if is_message else item[1]
+            if self._segment is None or self._segment.is_over(time_ns, self._limits):
+                self._append(records, taken)
+                records, taken = [], ([], [])
+                self._end_segment()
+                self._begin_segment(time_ns)
+            if not is_message:
+                taken[1].append(item[0])
+                records.append(frame_record(*item))
+                self._count(records[-1])
+                continue
+            try:
+                raw = item[1] or encode(item[0])
+            except AlphaPulseError as error:
+                self._sealed = True
+                self._end(f"a message has no encoding: {error}")
+                continue
+            taken[0].append(raw)
+            records.append(message_record(raw))
+            self._count(records[-1])
+        self._append(records, taken)
+
+    def _count(self, record: bytes) -> None:
+        assert self._segment is not None
+        self._segment.rows += 1
+        self._segment.size += len(record)
+
+    def _append(self, records: list[bytes], taken: tuple[list[bytes], list[bytes]]) -> None:
+        if not records or self._segment is None:
             return
-        if not isinstance(item[0], Message):
-            self._frame_bytes_out += len(item[0])
-            self._add(self._frames, FRAMES, item, item[1], now_ns)
-            return
-        try:
-            self._add(self._messages, MESSAGES, item, item[0].header.timestamp_ns, now_ns)
-        except AlphaPulseError as error:
-            self._sealed = True
-            self._end(f"a message has no encoding: {error}")
-
-    def _add(
-        self,
-        builder: TableBuilder[Any],
-        table: str,
-        item: tuple[Any, ...],
-        time_ns: int,
-        now_ns: int,
-    ) -> None:
-        if builder.size >= self._limits.flush_rows or builder.is_new_day(time_ns):
-            self._flush(builder, table)
-        builder.add(item, now_ns)
-
-    def _flush_due(self) -> None:
-        oldest_ns = self._clock() - self._limits.flush_seconds * 10**9
-        for builder, table in ((self._messages, MESSAGES), (self._frames, FRAMES)):
-            if builder.size and builder.opened_ns <= oldest_ns:
-                self._flush(builder, table)
-
-    def _flush_all(self) -> None:
-        self._flush(self._messages, MESSAGES)
-        self._flush(self._frames, FRAMES)
-
-    def _flush(self, builder: TableBuilder[Any], table: str) -> None:
-        if not builder.size:
-            return
-        path = segment_path(self._root, table, date_of(builder.day), builder.first_position)
         self._busy_since_ns = self._clock()
-        builder.stored(self._storage.write_segment(path, builder.table()))
+        self._segment.file.append(b"".join(records))
         self._busy_since_ns = 0
+        self._messages.add(taken[0])
+        self._frames.add(taken[1])
+
+    def _begin_segment(self, time_ns: int) -> None:
+        if self._waiting_seals - len(self._sealer.sealed) >= self._limits.waiting_segments:
+            raise OSError(f"{self._limits.waiting_segments} segments wait: {self._seal_error}")
+        head = JournalHead(self._segments, self._messages.rows, self._frames.rows)
+        self._busy_since_ns = self._clock()
+        file = self._storage.open_journal(journal_path(self._journals, self._segments))
+        file.append(pack_head(head))
+        self._busy_since_ns = 0
+        self._segment = _Segment(file, time_ns // DAY_NS, self._clock())
+        self._segments += 1
+
+    def _end_segment(self) -> None:
+        if self._segment is None:
+            return
+        segment, self._segment = self._segment, None
+        segment.file.close()
+        self._waiting_seals += 1
+        self._sealer.seal(self._segments - 1)
+
+    def _sync_due(self) -> None:
+        segment = self._segment
+        if segment is None:
+            return
+        now_ns = self._clock()
+        if now_ns - segment.synced_ns >= self._limits.sync_seconds * 10**9:
+            self._busy_since_ns = now_ns
+            segment.file.sync()
+            self._busy_since_ns = 0
+            segment.synced_ns = now_ns
+        if now_ns - segment.opened_ns >= self._limits.segment_seconds * 10**9:
+            self._end_segment()
 
     def _manifest(self, closed_ns: int) -> Manifest:
         return Manifest(
@@ -324,8 +405,8 @@ class ArchiveWriter:
             closed_ns=closed_ns,
             cause=self._cause,
             lost=self._unstored() if self._ended else 0,
-            messages=self._messages.facts(),
-            frames=self._frames.facts(),
+            messages=self._messages.facts(self._sealed_files(0)),
+            frames=self._frames.facts(self._sealed_files(1)),
             facts=self._facts,
         )
 
@@ -334,3 +415,50 @@ class ArchiveWriter:
             self._storage.write_file(self._root / MANIFEST_NAME, dump_manifest(manifest))
         except OSError as error:
             self._change(ArchiveState.INCOMPLETE, f"the manifest cannot be written: {error}")
+
+    def _sealed_files(self, table: int) -> tuple[int, int]:
+        return self._sealer.segments[table], self._sealer.stored_bytes[table]
+
+
+class _Segment:
+    """The open journal."""
+
+    __slots__ = ("day", "file", "opened_ns", "rows", "size", "synced_ns")
+
+    def __init__(self, file: JournalFile, day: int, now_ns: int) -> None:
+        self.file = file
+        self.day = day
+        self.opened_ns = now_ns
+        self.synced_ns = now_ns
+        self.rows = 0
+        self.size = 0
+
+    def is_over(self, time_ns: int, limits: ArchiveLimits) -> bool:
+        """Return whether a row of that time belongs in the next one."""
+        return (
+            self.rows >= limits.segment_rows
+            or self.size >= limits.segment_bytes
+            or time_ns // DAY_NS > self.day
+        )
+
+
+class _Account:
+    """What the journals hold of one table."""
+
+    __slots__ = ("_hash", "raw_bytes", "rows")
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self.rows = 0
+        self.raw_bytes = 0
+
+    def add(self, rows: list[bytes]) -> None:
+        """Account for rows that were written."""
+        for raw in rows:
+            self._hash.update(_LENGTH.pack(len(raw)) + raw)
+            self.raw_bytes += len(raw)
+        self.rows += len(rows)
+
+    def facts(self, files: tuple[int, int]) -> TableFacts:
+        """Return the account, with number and bytes of the finished files."""
+        return TableFacts(self.rows, files[0], self.raw_bytes, files[1], self._hash.hexdigest())
