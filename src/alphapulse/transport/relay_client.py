@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 from alphapulse.errors import DecodeError
 from alphapulse.protocol.codec import decode, encode
@@ -160,7 +160,7 @@ class RelayClient(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say hello, once for each source."""
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's own class has the same shape
         transport.set_write_buffer_limits(high=WRITE_BYTES)
         self._transport = transport
         self._framer = Framer()
