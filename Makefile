@@ -6,7 +6,7 @@ BIN := .venv/bin
 EXACT := tests/unit/amm tests/unit/market tests/unit/strategies tests/property tests/golden tests/differential tests/replay
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test check bench peers docs format contracts fuzz
+.PHONY: help setup demo test check bench peers docs format contracts fuzz soak
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -28,6 +28,10 @@ fuzz: ## random and mutated bytes into the Rust twin, compared with the readable
 	@tools/setup.sh base
 	@$(BIN)/python tools/fuzz_kernel.py $(or $(MINUTES),10)
 
+soak: ## relays under load beside bad clients: exact delivery, flat memory (MINUTES=1440)
+	@tools/setup.sh base
+	@$(BIN)/python tools/soak.py $(or $(MINUTES),1440)
+
 check: ## format, lint, types, import law, tidy rules, generated reference
 	@tools/setup.sh base
 	@$(BIN)/ruff format --check --quiet . && echo "format    ok"
@@ -43,7 +47,7 @@ bench: ## every benchmark, JSON lines to standard output and to bench-results/; 
 	@mkdir -p bench-results
 	@set -o pipefail; $(BIN)/alphapulse bench all --json | tee bench-results/all.jsonl
 
-peers: ## install what the benchmarks compare with (degenbot, Uniswap's v3-sdk), in environments of their own
+peers: ## install what the benchmarks compare with (degenbot, Uniswap's v3-sdk, messaging clients), in environments of their own
 	@tools/peers.sh
 
 docs: ## pages that are generated, from the registry of messages and from what `make bench` saved

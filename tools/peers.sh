@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up what the benchmarks compare with, apart from everything that AlphaPulse needs: two Python environments and one of Node.
+# Sets up what the benchmarks compare with, apart from everything that AlphaPulse needs: three Python environments and one of Node.
 # A part that cannot be installed here is named in one line and is absent from the tables; nothing else depends on it.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -40,6 +40,13 @@ if python=$(find_python); then
 else
     say "degenbot needs Python 3.12 or later, which is not here; it will be absent from the tables"
 fi
+
+# The messaging clients run with the interpreter that AlphaPulse runs with; their servers come with the system.
+python=$(command -v .venv/bin/python || command -v python3)
+python_part .venv-peers-messages benchmarks/peers/requirements-messages.txt "messaging clients (pyzmq, nats-py, redis)"
+for server in nats-server redis-server; do
+    command -v $server >/dev/null || say "$server is not here; it will be absent from the tables"
+done
 
 peers=benchmarks/peers
 if command -v npm >/dev/null; then

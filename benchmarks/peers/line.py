@@ -115,12 +115,23 @@ class Worker:
 
     def ask(self, do: str, **arguments: object) -> Answer:
         """Return the answer to one request."""
+        self.begin(do, **arguments)
+        return self.finish(do)
+
+    def begin(self, do: str, **arguments: object) -> None:
+        """Send a request whose answer `finish` will wait for, so that several workers can be busy at once."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
+        request = {"do": do, **(_text(arguments) if self._as_text else arguments)}
         try:
-            request = {"do": do, **(_text(arguments) if self._as_text else arguments)}
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
+        except OSError as error:
+            raise PeerFailed(f"{self.name} ended") from error
+
+    def finish(self, do: str) -> Answer:
+        """Return the answer to the request that was begun."""
+        assert self._process.stdout is not None
+        try:
             line = self._process.stdout.readline(ANSWER_LIMIT)
         except OSError as error:
             raise PeerFailed(f"{self.name} ended") from error

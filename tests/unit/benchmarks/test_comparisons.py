@@ -16,6 +16,19 @@ IDS = {
     "pipeline": {"D7", "D13"},
     "transactions": {"D11", "D12"},
     "chain_quotes": {"D10"},
+    "messages": {
+        "M1",
+        "M1-rate",
+        "M1-swap",
+        "M1-values",
+        "M2",
+        "M2-swap",
+        "M3",
+        "M4",
+        "M5",
+        "M6",
+        "M7",
+    },
 }
 
 
