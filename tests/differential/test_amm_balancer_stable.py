@@ -12,7 +12,8 @@ from eth_abi import encode
 
 from alphapulse.amm.amplification import Ramp
 from alphapulse.amm.balancer_math.stable_math import InvariantVersion
-from alphapulse.amm.balancer_stable import BalancerStablePool
+from alphapulse.amm.kernel import BalancerStablePool
+from alphapulse.amm.token_kinds import VaultStablePool
 from alphapulse.errors import InsufficientLiquidity, PoolNotTradeable
 from support.amm_balancer import GIVEN_IN, GIVEN_OUT, BalancerChain, StableContract
 from support.amm_evm import seed_of_run, words
@@ -38,7 +39,7 @@ def contracts(rng: random.Random, chain: BalancerChain) -> list[Made]:
     return made
 
 
-def pool_of(made: Made, balances: Sequence[int]) -> BalancerStablePool:
+def pool_of(made: Made, balances: Sequence[int]) -> VaultStablePool:
     _, version, amplification, decimals, fee = made
     return BalancerStablePool(
         balances,

@@ -9,7 +9,8 @@ import random
 
 import pytest
 
-from alphapulse.amm.solidly import SolidlyStablePool, StableVersion
+from alphapulse.amm.kernel import SolidlyStablePool
+from alphapulse.amm.solidly import StableVersion
 from alphapulse.errors import PoolNotTradeable, Rejected
 from support.amm_evm import seed_of_run
 

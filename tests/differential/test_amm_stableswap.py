@@ -12,7 +12,8 @@ import pytest
 from alphapulse.amm.amplification import Ramp
 from alphapulse.amm.balancer_math.stable_math import InvariantVersion
 from alphapulse.amm.balancer_math.stable_math import invariant_of as balancer_invariant
-from alphapulse.amm.stableswap import CurvePool, invariant_of
+from alphapulse.amm.kernel import CurvePool
+from alphapulse.amm.stableswap import invariant_of
 from alphapulse.errors import InsufficientLiquidity, PoolNotTradeable
 from support.amm_evm import seed_of_run
 

@@ -8,9 +8,9 @@ import random
 
 import pytest
 
+from alphapulse.amm.pool_kinds import SingletonPool
 from alphapulse.amm.uniswap_v3.pool import limit_of, swap
 from alphapulse.amm.uniswap_v3.tick_math import MAX_TICK, sqrt_ratio_at_tick
-from alphapulse.amm.uniswap_v4 import V4Pool
 from alphapulse.errors import PoolNotTradeable, Rejected
 from support.amm_evm import seed_of_run
 from support.amm_v4_evm import V4Chain, V4Contract
@@ -37,7 +37,7 @@ def random_contract(rng: random.Random, chain: V4Chain, keys: set[tuple[int, int
     return V4Contract(chain, *key, price, protocol_fee)
 
 
-def fill(rng: random.Random, contract: V4Contract, pool: V4Pool) -> None:
+def fill(rng: random.Random, contract: V4Contract, pool: SingletonPool) -> None:
     """Add and remove liquidity at the manager and in the fold alike."""
     spacing = contract.tick_spacing
     edge = MAX_TICK // spacing
@@ -54,7 +54,7 @@ def fill(rng: random.Random, contract: V4Contract, pool: V4Pool) -> None:
                 pool.apply_liquidity(lower * spacing, upper * spacing, -part)
 
 
-def quoted(pool: V4Pool, zero_for_one: bool, amount: int, *, exact_in: bool) -> int | None:
+def quoted(pool: SingletonPool, zero_for_one: bool, amount: int, *, exact_in: bool) -> int | None:
     try:
         return (pool.amount_out if exact_in else pool.amount_in)(amount, zero_for_one)
     except Rejected:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pytest
 
 from alphapulse.amm.balancer_math.fixed_point import ONE, PowVersion
-from alphapulse.amm.weighted import WeightedPool
+from alphapulse.amm.kernel import WeightedPool
 from alphapulse.errors import InsufficientLiquidity, Rejected
 from support.amm_balancer import GIVEN_IN, GIVEN_OUT, BalancerChain, WeightedContract
 from support.amm_evm import seed_of_run

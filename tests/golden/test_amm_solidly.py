@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from alphapulse.amm.solidly import SolidlyVolatilePool
+from alphapulse.amm.kernel import SolidlyVolatilePool
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("ALPHAPULSE_SHARED") or ROOT.parent / "shared")

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from alphapulse.amm.amplification import Ramp
-from alphapulse.amm.stableswap import CurvePool
+from alphapulse.amm.kernel import CurvePool
+from alphapulse.amm.token_kinds import PlainStablePool
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("ALPHAPULSE_SHARED") or ROOT.parent / "shared")
@@ -26,7 +27,7 @@ pytestmark = [
 ]
 
 
-def tripool(state: dict[str, Any], timestamp: int) -> CurvePool:
+def tripool(state: dict[str, Any], timestamp: int) -> PlainStablePool:
     return CurvePool(
         state["balances"],
         [10 ** (36 - token["decimals"]) for token in state["tokens"]],

@@ -8,12 +8,8 @@ import random
 
 import pytest
 
-from alphapulse.amm.balancer_stable import BalancerStablePool
-from alphapulse.amm.pair_view import PairView
 from alphapulse.amm.sizing import optimise
-from alphapulse.amm.solidly import SolidlyStablePool, SolidlyVolatilePool
-from alphapulse.amm.stableswap import CurvePool
-from alphapulse.amm.weighted import WeightedPool
+from alphapulse.amm.token_kinds import PlainStablePool, ReservePool, SmoothPair, VaultPool
 from alphapulse.errors import InsufficientLiquidity, PoolNotTradeable, Rejected
 from support.amm_evm import seed_of_run
 from support.amm_families import FAMILIES, SMOOTH, mixed_cycle
@@ -91,7 +87,7 @@ def test_laws_of_a_family(name: str) -> None:
     for _ in range(60):
         price = 10 ** rng.uniform(-2, 2)
         view = SMOOTH[name](rng, price, 10 ** rng.uniform(18, 24))
-        assert isinstance(view, PairView)
+        assert isinstance(view, SmoothPair)
         before = view.fingerprint()
         for _ in range(10):
             zero_for_one = rng.random() < 0.5
@@ -112,33 +108,33 @@ def test_laws_of_a_family(name: str) -> None:
     assert quotes > 200
 
 
-def slack(view: PairView, zero_for_one: bool) -> int:
+def slack(view: SmoothPair, zero_for_one: bool) -> int:
     """Return the units by which a family's own rounding may break a law of the real curve."""
     _, j = (0, 1) if zero_for_one else (1, 0)
     balances = getattr(view.pool, "balances", None)
     return 4 if balances is None else 4 + balances[j] // 10**17
 
 
-def check_round_trip(view: PairView, amount: int, paid: int, zero_for_one: bool) -> None:
+def check_round_trip(view: SmoothPair, amount: int, paid: int, zero_for_one: bool) -> None:
     """Fold the trade and sell back what it paid: that returns no more than went in."""
     pool = view.pool
     i, j = (0, 1) if zero_for_one else (1, 0)
-    if isinstance(pool, SolidlyStablePool | SolidlyVolatilePool):
+    if isinstance(pool, ReservePool):
         held = [pool.reserve0, pool.reserve1]
         moved = list(held)
         moved[i] += amount - amount * pool.fee // pool.fee_denominator
         moved[j] -= paid
         pool.set_reserves(*moved)
-    elif isinstance(pool, CurvePool):
+    elif isinstance(pool, PlainStablePool):
         held = list(pool.balances)
         assert pool.apply_exchange(amount, i, j) == paid
     else:
-        assert isinstance(pool, WeightedPool | BalancerStablePool)
+        assert isinstance(pool, VaultPool)
         held = list(pool.balances)
         pool.apply_swap(amount, paid, i, j)
     with contextlib.suppress(Rejected):
         assert view.amount_out(paid, not zero_for_one) <= amount + slack(view, not zero_for_one)
-    if isinstance(pool, SolidlyStablePool | SolidlyVolatilePool):
+    if isinstance(pool, ReservePool):
         pool.set_reserves(*held)
     else:
         pool.set_balances(held)

@@ -7,20 +7,19 @@ from collections.abc import Callable, Sequence
 from alphapulse.amm.amplification import Ramp
 from alphapulse.amm.balancer_math.fixed_point import ONE, PowVersion
 from alphapulse.amm.balancer_math.stable_math import InvariantVersion
-from alphapulse.amm.balancer_stable import BalancerStablePool
-from alphapulse.amm.pair_view import PairView
+from alphapulse.amm.kernel import PYTHON, SingletonPool, SmoothPair
 from alphapulse.amm.pool import PoolQuoter
-from alphapulse.amm.solidly import SolidlyStablePool, SolidlyVolatilePool
-from alphapulse.amm.stableswap import CurvePool
-from alphapulse.amm.uniswap_v4 import V4Pool
-from alphapulse.amm.weighted import WeightedPool
+from alphapulse.amm.token_kinds import PlainStablePool, TokenPool, VaultStablePool
+from alphapulse.amm.twin import Kernel
 from support.amm_random import Hop, concentrated_at, pair_at
 
-Builder = Callable[[random.Random, float, float], PoolQuoter]
-"""Makes a pool from a price (token1 units per token0 unit) and about that many units of token1."""
+Builder = Callable[..., PoolQuoter]
+"""Makes a pool from a price (token1 units per token0 unit), about so many units of token1, and who keeps it."""
 
 
-def weighted_at(rng: random.Random, price: float, depth: float) -> PairView:
+def weighted_at(
+    rng: random.Random, price: float, depth: float, twin: Kernel = PYTHON
+) -> SmoothPair:
     weight0 = rng.choice([5, 8, 2, 1, 9]) * 10**17
     weights = [weight0, ONE - weight0]
     if weight0 == 10**18:
@@ -30,13 +29,13 @@ def weighted_at(rng: random.Random, price: float, depth: float) -> PairView:
     fee = rng.choice([10**15, 3 * 10**15, 25 * 10**14])
     decimals = [rng.choice([6, 18]), rng.choice([6, 18])]
     version = rng.choice(list(PowVersion))
-    return WeightedPool([balance0, balance1], weights, decimals, fee, pow_version=version).pair(
-        0, 1
-    )
+    return twin.weighted_pool(
+        [balance0, balance1], weights, decimals, fee, pow_version=version
+    ).pair(0, 1)
 
 
 def _scaled_to(
-    pool: CurvePool | BalancerStablePool, price: float, balances: Sequence[int], rates: list[int]
+    pool: TokenPool, price: float, balances: Sequence[int], rates: list[int]
 ) -> tuple[list[int], list[int]]:
     """Return balances and rates at which the pool has the price: token0's unit is worth more or less."""
     now = pool.marginal_rate_x128(0, 1) / 2**128
@@ -45,7 +44,7 @@ def _scaled_to(
     return moved, [max(1, int(rates[0] * balances[0] / moved[0])), *rates[1:]]
 
 
-def curve_at(rng: random.Random, price: float, depth: float) -> PairView:
+def curve_at(rng: random.Random, price: float, depth: float, twin: Kernel = PYTHON) -> SmoothPair:
     count = rng.choice([2, 3, 3, 4])
     balances = [max(1000, int(depth * rng.uniform(0.3, 3))) for _ in range(count)]
     precision = rng.choice([1, 100])
@@ -55,8 +54,8 @@ def curve_at(rng: random.Random, price: float, depth: float) -> PairView:
         rng.choice([10, 100, 2000]) * precision, rng.choice([10, 100, 2000]) * precision, 0, 100
     )
 
-    def made(held: Sequence[int], parts: Sequence[int]) -> CurvePool:
-        return CurvePool(
+    def made(held: Sequence[int], parts: Sequence[int]) -> PlainStablePool:
+        return twin.curve_pool(
             held,
             parts,
             ramp,
@@ -69,7 +68,9 @@ def curve_at(rng: random.Random, price: float, depth: float) -> PairView:
     return made(*_scaled_to(made(balances, rates), price, balances, rates)).pair(0, 1)
 
 
-def balancer_stable_at(rng: random.Random, price: float, depth: float) -> PairView:
+def balancer_stable_at(
+    rng: random.Random, price: float, depth: float, twin: Kernel = PYTHON
+) -> SmoothPair:
     count = rng.choice([2, 3])
     balances = [max(1000, int(depth * rng.uniform(0.3, 3))) for _ in range(count)]
     unit = max(1, 10**18 // max(1, int(depth) // 10**6) if depth < 10**18 else 1)
@@ -77,15 +78,17 @@ def balancer_stable_at(rng: random.Random, price: float, depth: float) -> PairVi
     ramp = Ramp(*[rng.choice([10, 100, 2000]) * 1000] * 2)
     version = rng.choice(list(InvariantVersion))
 
-    def made(held: Sequence[int], scales: Sequence[int]) -> BalancerStablePool:
-        return BalancerStablePool(
+    def made(held: Sequence[int], scales: Sequence[int]) -> VaultStablePool:
+        return twin.balancer_stable_pool(
             held, scales, ramp, timestamp=0, fee=4 * 10**14, invariant_version=version
         )
 
     return made(*_scaled_to(made(balances, rates), price, balances, rates)).pair(0, 1)
 
 
-def solidly_stable_at(rng: random.Random, price: float, depth: float) -> PairView:
+def solidly_stable_at(
+    rng: random.Random, price: float, depth: float, twin: Kernel = PYTHON
+) -> SmoothPair:
     """The ratio of the reserves follows from the price by bisection; decimals take the rest.
 
     At 18 decimals the pair holds a hundred to a billion tokens: with less the contract's iteration does
@@ -104,22 +107,26 @@ def solidly_stable_at(rng: random.Random, price: float, depth: float) -> PairVie
     scaled1 = depth / 10.0**decimals1
     reserve0 = max(100, int(scaled1 / ratio * 10.0**decimals0))
     reserve1 = max(100, int(depth))
-    return SolidlyStablePool(
+    return twin.solidly_stable_pool(
         reserve0, reserve1, (decimals0, decimals1), rng.choice([1, 5, 30])
     ).pair(0, 1)
 
 
-def solidly_volatile_at(rng: random.Random, price: float, depth: float) -> PairView:
+def solidly_volatile_at(
+    rng: random.Random, price: float, depth: float, twin: Kernel = PYTHON
+) -> SmoothPair:
     reserve1 = max(100, int(depth))
-    pool = SolidlyVolatilePool(max(100, int(depth / price)), reserve1, rng.choice([5, 30, 100]))
+    pool = twin.solidly_volatile_pool(
+        max(100, int(depth / price)), reserve1, rng.choice([5, 30, 100])
+    )
     return pool.pair(0, 1)
 
 
-def v4_at(rng: random.Random, price: float, depth: float) -> V4Pool:
+def v4_at(rng: random.Random, price: float, depth: float, twin: Kernel = PYTHON) -> SingletonPool:
     liquidity = max(1, int(depth / price**0.5))
     pool = concentrated_at(rng, int(price**0.5 * 2**96), liquidity)
     state = pool.state()
-    return V4Pool(
+    return twin.v4_pool(
         state.sqrt_price_x96,
         state.tick,
         state.liquidity,
@@ -130,12 +137,22 @@ def v4_at(rng: random.Random, price: float, depth: float) -> V4Pool:
     )
 
 
-def v2_at(rng: random.Random, price: float, depth: float) -> PoolQuoter:
-    return pair_at(rng, int(price**0.5 * 2**96), max(1, int(depth / price**0.5)))
+def v2_at(rng: random.Random, price: float, depth: float, twin: Kernel = PYTHON) -> PoolQuoter:
+    pool = pair_at(rng, int(price**0.5 * 2**96), max(1, int(depth / price**0.5)))
+    return twin.v2_pool(pool.reserve0, pool.reserve1, pool.fee_pips)
 
 
-def v3_at(rng: random.Random, price: float, depth: float) -> PoolQuoter:
-    return concentrated_at(rng, int(price**0.5 * 2**96), max(1, int(depth / price**0.5)))
+def v3_at(rng: random.Random, price: float, depth: float, twin: Kernel = PYTHON) -> PoolQuoter:
+    pool = concentrated_at(rng, int(price**0.5 * 2**96), max(1, int(depth / price**0.5)))
+    state = pool.state()
+    return twin.v3_pool(
+        state.sqrt_price_x96,
+        state.tick,
+        state.liquidity,
+        state.fee_pips,
+        state.tick_spacing,
+        state.ticks,
+    )
 
 
 SMOOTH: dict[str, Builder] = {
@@ -149,7 +166,12 @@ FAMILIES: dict[str, Builder] = {"v2": v2_at, "v3": v3_at, "v4": v4_at, **SMOOTH}
 
 
 def mixed_cycle(
-    rng: random.Random, names: Sequence[str], *, depth_digits: tuple[float, float], spread: float
+    rng: random.Random,
+    names: Sequence[str],
+    *,
+    depth_digits: tuple[float, float],
+    spread: float,
+    twin: Kernel = PYTHON,
 ) -> list[Hop]:
     """Return a cycle of these families whose prices disagree by a few per cent at most.
 
@@ -164,5 +186,5 @@ def mixed_cycle(
         # token1's amount that is worth about the depth
         token1 = worth[(index + 1) % len(names)] if zero_for_one else worth[index]
         depth = 10 ** rng.uniform(*depth_digits) / token1
-        hops.append((FAMILIES[name](rng, price, depth), zero_for_one))
+        hops.append((FAMILIES[name](rng, price, depth, twin), zero_for_one))
     return hops

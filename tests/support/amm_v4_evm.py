@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import pyrevm
 from eth_abi import encode
 
-from alphapulse.amm.uniswap_v4 import V4Pool
+from alphapulse.amm.kernel import V4Pool
+from alphapulse.amm.pool_kinds import SingletonPool
 from alphapulse.evm.hashing import keccak256
 from support.amm_evm import MODULES, OWNER, creation_code, selector, signed, word, words
 
@@ -118,7 +119,7 @@ class V4Contract:
         price, tick = self._slot0()
         return Swapped(-amount0, -amount1, price, tick, self._read(LIQUIDITY_OFFSET))
 
-    def pool(self) -> V4Pool:
+    def pool(self) -> SingletonPool:
         """Read everything that a swap depends on from the manager's storage."""
         price, tick = self._slot0()
         ticks = {}

@@ -131,6 +131,17 @@ impl<'py> FromPyObject<'_, 'py> for Number {
     }
 }
 
+/// A token's place in a pool; what no pool has becomes a place that every pool refuses.
+pub struct Place(pub usize);
+
+impl<'py> FromPyObject<'_, 'py> for Place {
+    type Error = PyErr;
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let (negative, size) = signed(&value)?;
+        Ok(Self(if negative { usize::MAX } else { usize::try_from(size).unwrap_or(usize::MAX) }))
+    }
+}
+
 /// The net liquidity of a tick, None where it does not fit int128.
 pub fn int128(is_negative: bool, size: U256) -> Option<i128> {
     let size = u128::try_from(size).ok()?;

@@ -4,6 +4,7 @@
 
 mod convert;
 mod errors;
+mod families;
 mod graph;
 mod pools;
 mod questions;
@@ -20,6 +21,15 @@ fn alphapulse_kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("INTERFACE", INTERFACE)?;
     module.add_class::<pools::V2Pool>()?;
     module.add_class::<pools::V3Pool>()?;
+    module.add_class::<pools::V4Pool>()?;
+    module.add_class::<families::TokenPool>()?;
+    module.add_class::<families::PairView>()?;
+    module.add_class::<families::CurvePool>()?;
+    module.add_class::<families::BalancerStablePool>()?;
+    module.add_class::<families::WeightedPool>()?;
+    module.add_class::<families::SolidlyPair>()?;
+    module.add_class::<families::SolidlyVolatilePool>()?;
+    module.add_class::<families::SolidlyStablePool>()?;
     module.add_class::<graph::PoolGraph>()?;
     module.add_function(wrap_pyfunction!(questions::optimise, module)?)?;
     module.add_function(wrap_pyfunction!(questions::optimise_batch, module)?)?;

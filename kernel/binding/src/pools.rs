@@ -1,4 +1,4 @@
-//! The two pool classes.
+//! Pairs and concentrated pools.
 
 use alphapulse_kernel_math::full_math::U256;
 use alphapulse_kernel_math::pool::{self, V3Parts};
@@ -6,6 +6,7 @@ use alphapulse_kernel_math::refusal::out_of_range;
 use alphapulse_kernel_math::swap_curve::Segment;
 use alphapulse_kernel_math::swap_loop;
 use alphapulse_kernel_math::tick_map::Tick;
+use alphapulse_kernel_math::uniswap_v4;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyMapping, PyTuple};
 
@@ -185,7 +186,7 @@ impl V3Pool {
 
     #[getter]
     fn floored_fee_pips(&self) -> u32 {
-        self.inner.fee_pips()
+        self.inner.floored_fee_pips()
     }
 
     #[getter]
@@ -304,6 +305,65 @@ impl V3Pool {
 
     fn fingerprint<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.inner.fingerprint())
+    }
+}
+
+/// A concentrated pool of the singleton, with a fee for each direction.
+#[pyclass(subclass, extends = V3Pool, module = "alphapulse_kernel")]
+pub struct V4Pool;
+
+#[pymethods]
+impl V4Pool {
+    #[new]
+    #[pyo3(signature = (sqrt_price_x96, tick, liquidity, fee_pips, tick_spacing, ticks, *, protocol_fee=Word(U256::ZERO), known_lower=Small(-887_272), known_upper=Small(887_272)))]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        sqrt_price_x96: Word,
+        tick: Small,
+        liquidity: Word,
+        fee_pips: Word,
+        tick_spacing: Small,
+        ticks: &Bound<'_, PyMapping>,
+        protocol_fee: Word,
+        known_lower: Small,
+        known_upper: Small,
+    ) -> PyResult<PyClassInitializer<Self>> {
+        let parts = V3Parts {
+            sqrt_price_x96: sqrt_price_x96.0,
+            tick: tick.0,
+            liquidity: liquidity.0,
+            fee_pips: fee_pips.0,
+            tick_spacing: tick_spacing.0,
+            ticks: ticks_of(ticks)?,
+            known_lower: known_lower.0,
+            known_upper: known_upper.0,
+        };
+        let inner = guarded(|| {
+            let mut pool = uniswap_v4::pool(parts)?;
+            uniswap_v4::set_protocol_fee(&mut pool, protocol_fee.0)?;
+            Ok(pool)
+        })?;
+        Ok(PyClassInitializer::from(V3Pool { inner }).add_subclass(Self))
+    }
+
+    #[getter]
+    fn swap_fees(slf: PyRef<'_, Self>) -> (u32, u32) {
+        let inner = &slf.as_super().inner;
+        (inner.swap_fee_pips(true), inner.swap_fee_pips(false))
+    }
+
+    fn set_protocol_fee(mut slf: PyRefMut<'_, Self>, protocol_fee: Word) -> PyResult<()> {
+        let inner = &mut slf.as_super().inner;
+        guarded(|| uniswap_v4::set_protocol_fee(inner, protocol_fee.0))
+    }
+
+    fn set_swap_fees(
+        mut slf: PyRefMut<'_, Self>,
+        zero_for_one_pips: Word,
+        one_for_zero_pips: Word,
+    ) -> PyResult<()> {
+        let inner = &mut slf.as_super().inner;
+        guarded(|| uniswap_v4::set_swap_fees(inner, [zero_for_one_pips.0, one_for_zero_pips.0]))
     }
 }
 

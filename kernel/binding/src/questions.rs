@@ -2,27 +2,32 @@
 
 use alphapulse_kernel_math::pool::{Hop, Quoter};
 use alphapulse_kernel_math::sizing::{self, Sizing};
-use alphapulse_kernel_math::{batch, tick_math, Answer};
+use alphapulse_kernel_math::{batch, tick_math, token_pool, Answer};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use crate::convert::{to_python, Amount, Small};
 use crate::errors::{guarded, raised};
+use crate::families::{PairView, TokenPool};
 use crate::pools::{V2Pool, V3Pool};
 
 /// A pool borrowed for the time of a question.
 pub enum Held<'py> {
     V2(PyRef<'py, V2Pool>),
     V3(PyRef<'py, V3Pool>),
+    Smooth(PyRef<'py, TokenPool>, usize, usize),
 }
 
 impl Held<'_> {
-    pub fn quoter(&self) -> Quoter<'_> {
-        match self {
+    pub fn quoter(&self) -> Answer<Quoter<'_>> {
+        Ok(match self {
             Held::V2(pool) => Quoter::V2(&pool.inner),
             Held::V3(pool) => Quoter::V3(&pool.inner),
-        }
+            Held::Smooth(pool, i, j) => {
+                Quoter::Smooth(token_pool::PairView::new(pool.pool(), *i, *j)?)
+            }
+        })
     }
 }
 
@@ -32,8 +37,15 @@ impl<'py> FromPyObject<'_, 'py> for Held<'py> {
         if let Ok(pool) = value.cast::<V2Pool>() {
             return Ok(Held::V2(pool.try_borrow()?));
         }
-        match value.cast::<V3Pool>() {
-            Ok(pool) => Ok(Held::V3(pool.try_borrow()?)),
+        if let Ok(pool) = value.cast::<V3Pool>() {
+            return Ok(Held::V3(pool.try_borrow()?));
+        }
+        match value.cast::<PairView>() {
+            Ok(pair) => {
+                let pair = pair.get();
+                let pool = pair.pool.bind(value.py()).clone();
+                Ok(Held::Smooth(pool.try_borrow()?, pair.i, pair.j))
+            }
             Err(_) => Err(PyTypeError::new_err("a hop must be a pool of this kernel")),
         }
     }
@@ -41,8 +53,9 @@ impl<'py> FromPyObject<'_, 'py> for Held<'py> {
 
 type HeldHops<'py> = Vec<(Held<'py>, bool)>;
 
-fn hops_of<'a>(held: &'a HeldHops<'_>) -> Vec<Hop<'a>> {
-    held.iter().map(|(pool, zero_for_one)| (pool.quoter(), *zero_for_one)).collect()
+fn hops_of<'a>(held: &'a HeldHops<'_>) -> PyResult<Vec<Hop<'a>>> {
+    let hops = held.iter().map(|(pool, zero_for_one)| Ok((pool.quoter()?, *zero_for_one)));
+    hops.collect::<Answer<_>>().map_err(raised)
 }
 
 /// (amounts, premium, gross profit), or None.
@@ -72,10 +85,10 @@ pub fn optimise<'py>(
     premium_bps: u64,
     max_amount_in: Amount,
 ) -> PyResult<Option<Bound<'py, PyTuple>>> {
-    let hops = hops_of(&hops);
+    let hops = hops_of(&hops)?;
     let ask = || guarded(|| sizing::optimise(&hops, premium_bps, max_amount_in.0));
     // Pairs alone take a few microseconds: less than it costs others to notice a released lock.
-    let is_long = hops.iter().any(|(pool, _)| matches!(pool, Quoter::V3(_)));
+    let is_long = hops.iter().any(|(pool, _)| !matches!(pool, Quoter::V2(_)));
     let sizing = if is_long { py.detach(ask)? } else { ask()? };
     sizing_to_python(py, sizing.as_ref())
 }
@@ -89,7 +102,7 @@ pub fn optimise_batch<'py>(
     premium_bps: u64,
     max_amount_in: Amount,
 ) -> PyResult<Bound<'py, PyList>> {
-    let paths: Vec<Vec<Hop<'_>>> = paths.iter().map(hops_of).collect();
+    let paths: Vec<Vec<Hop<'_>>> = paths.iter().map(hops_of).collect::<PyResult<_>>()?;
     let found =
         py.detach(|| guarded(|| batch::optimise_batch(&paths, premium_bps, max_amount_in.0)))?;
     let answers = PyList::empty(py);
@@ -108,7 +121,7 @@ pub fn quote_batch<'py>(
     zero_for_one: bool,
 ) -> PyResult<Bound<'py, PyList>> {
     let amounts: Vec<_> = amounts.into_iter().map(|amount| amount.0).collect();
-    let quoter = pool.quoter();
+    let quoter = pool.quoter().map_err(raised)?;
     let paid = py.detach(|| guarded(|| Ok(batch::quote_batch(quoter, &amounts, zero_for_one))))?;
     let paid: Vec<_> = paid.into_iter().collect::<Answer<_>>().map_err(raised)?;
     crate::pools::amounts_to_python(py, &paid)

@@ -4,22 +4,24 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::full_math::{from_u128, widen, PIPS, U256, U512};
 use crate::int::Int;
-use crate::refusal::{conflict, out_of_range, Answer};
+use crate::refusal::{conflict, invariant, out_of_range, Answer};
 use crate::swap_curve::{Segment, SwapCurve};
 use crate::tick_map::{Tick, TickMap};
 use crate::tick_math::{MAX_TICK, MIN_TICK};
-use crate::uniswap_v2;
+use crate::token_pool::PairView;
+use crate::{uniswap_v2, uniswap_v4};
 
 /// int24, the contract's type of a tick.
 const TICK_BITS: u32 = 24;
 /// The widest spacing that any deployed pool can have: int16.
 pub const MAX_TICK_SPACING: i32 = (1 << 15) - 1;
 
-/// A pool of either kind, as a cycle sees it.
+/// A pool of any kind, as a cycle sees it.
 #[derive(Clone, Copy)]
 pub enum Quoter<'a> {
     V2(&'a V2Pool),
     V3(&'a V3Pool),
+    Smooth(PairView<'a>),
 }
 
 /// A pool and the direction in which a cycle passes it.
@@ -29,8 +31,8 @@ impl Quoter<'_> {
     /// The fee where the pool rounds the input after fee to a whole unit, zero elsewhere.
     pub fn floored_fee_pips(&self) -> u32 {
         match self {
-            Quoter::V2(_) => 0,
-            Quoter::V3(pool) => pool.fee_pips,
+            Quoter::V2(_) | Quoter::Smooth(_) => 0,
+            Quoter::V3(pool) => pool.floored_fee_pips(),
         }
     }
 
@@ -39,6 +41,7 @@ impl Quoter<'_> {
         match self {
             Quoter::V2(pool) => pool.amount_out(amount_in, zero_for_one),
             Quoter::V3(pool) => pool.amount_out(amount_in, zero_for_one),
+            Quoter::Smooth(pair) => pair.amount_out(amount_in, zero_for_one),
         }
     }
 
@@ -50,7 +53,7 @@ impl Quoter<'_> {
                 let (reserve_in, reserve_out) = pool.sides(zero_for_one);
                 uniswap_v2::pays(least, amount_in, reserve_in, reserve_out, pool.fee_pips)
             }
-            Quoter::V3(_) => true,
+            Quoter::V3(_) | Quoter::Smooth(_) => true,
         }
     }
 
@@ -59,12 +62,13 @@ impl Quoter<'_> {
         match self {
             Quoter::V2(pool) => pool.least_amount_in(amount_out, zero_for_one),
             Quoter::V3(pool) => pool.least_amount_in(amount_out, zero_for_one),
+            Quoter::Smooth(pair) => pair.least_amount_in(amount_out, zero_for_one),
         }
     }
 
     pub fn ticks_crossed(&self, amount_in: U256, zero_for_one: bool) -> Answer<i64> {
         match self {
-            Quoter::V2(_) => Ok(0),
+            Quoter::V2(_) | Quoter::Smooth(_) => Ok(0),
             Quoter::V3(pool) => pool.ticks_crossed(amount_in, zero_for_one),
         }
     }
@@ -73,13 +77,21 @@ impl Quoter<'_> {
         match self {
             Quoter::V2(pool) => pool.marginal_rate_x128(zero_for_one).map(widen),
             Quoter::V3(pool) => pool.marginal_rate_x128(zero_for_one),
+            Quoter::Smooth(pair) => pair.marginal_rate_x128(zero_for_one),
         }
     }
 
+    /// Whether the pool has no stretches of constant liquidity.
+    pub fn is_smooth(&self) -> bool {
+        matches!(self, Quoter::Smooth(_))
+    }
+
+    /// The stretch in which an input ends. Range: a pool that is not smooth.
     pub fn segment(&self, amount_in: U256, zero_for_one: bool) -> Answer<Segment> {
         match self {
             Quoter::V2(pool) => Ok(pool.segment(zero_for_one)),
             Quoter::V3(pool) => pool.segment(amount_in, zero_for_one),
+            Quoter::Smooth(_) => Err(invariant("a smooth curve has no stretch")),
         }
     }
 
@@ -87,11 +99,12 @@ impl Quoter<'_> {
         match self {
             Quoter::V2(pool) => Ok(pool.input_to_fall(root_factor_x64, zero_for_one)),
             Quoter::V3(pool) => pool.input_to_fall(root_factor_x64, zero_for_one),
+            Quoter::Smooth(pair) => pair.input_to_fall(root_factor_x64, zero_for_one),
         }
     }
 }
 
-fn require_fee(fee_pips: U256) -> Answer<u32> {
+pub fn require_fee(fee_pips: U256) -> Answer<u32> {
     if fee_pips >= U256::from(PIPS) {
         return Err(out_of_range("`fee_pips` must be below 1000000"));
     }
@@ -216,6 +229,8 @@ pub struct V3Parts {
 }
 
 /// A concentrated-liquidity pool: price, tick, liquidity, ticks, and one swap curve per direction.
+///
+/// A pool of the V4 singleton also has a fee for each direction, zero for one first.
 #[derive(Debug)]
 pub struct V3Pool {
     sqrt_price_x96: U256,
@@ -224,6 +239,7 @@ pub struct V3Pool {
     fee_pips: u32,
     ticks: TickMap,
     curves: [Mutex<SwapCurve>; 2],
+    swap_fees: Option<[u32; 2]>,
 }
 
 impl V3Pool {
@@ -248,6 +264,7 @@ impl V3Pool {
             fee_pips,
             ticks,
             curves: [curve(false), curve(true)],
+            swap_fees: None,
         };
         pool.moved();
         Ok(pool)
@@ -267,6 +284,28 @@ impl V3Pool {
 
     pub fn fee_pips(&self) -> u32 {
         self.fee_pips
+    }
+
+    /// The fees of each direction, zero for one first, of a pool of the V4 singleton.
+    pub fn swap_fees(&self) -> Option<[u32; 2]> {
+        self.swap_fees
+    }
+
+    /// The fee of a swap in one direction.
+    pub fn swap_fee_pips(&self, zero_for_one: bool) -> u32 {
+        self.swap_fees.map_or(self.fee_pips, |fees| fees[usize::from(!zero_for_one)])
+    }
+
+    pub fn floored_fee_pips(&self) -> u32 {
+        self.swap_fee_pips(true).max(self.swap_fee_pips(false))
+    }
+
+    /// Makes this a pool of the V4 singleton with these fees. Range: each below the whole input.
+    pub fn set_swap_fees(&mut self, fees: [u32; 2]) {
+        self.swap_fees = Some(fees);
+        self.curves =
+            [Mutex::new(SwapCurve::new(fees[1], false)), Mutex::new(SwapCurve::new(fees[0], true))];
+        self.moved();
     }
 
     pub fn ticks(&self) -> &TickMap {
@@ -364,12 +403,20 @@ impl V3Pool {
 
     #[inline]
     pub fn amount_out(&self, amount_in: U256, zero_for_one: bool) -> Answer<U256> {
-        self.curve(zero_for_one).amount_out(&self.ticks, amount_in)
+        let paid = self.curve(zero_for_one).amount_out(&self.ticks, amount_in)?;
+        if self.swap_fees.is_some() {
+            uniswap_v4::require_delta(amount_in, paid)?;
+        }
+        Ok(paid)
     }
 
     #[inline]
     pub fn amount_in(&self, amount_out: U256, zero_for_one: bool) -> Answer<U256> {
-        self.curve(zero_for_one).amount_in(&self.ticks, amount_out)
+        let asked = self.curve(zero_for_one).amount_in(&self.ticks, amount_out)?;
+        if self.swap_fees.is_some() {
+            uniswap_v4::require_delta(asked, amount_out)?;
+        }
+        Ok(asked)
     }
 
     #[inline]
@@ -394,10 +441,17 @@ impl V3Pool {
         self.curve(zero_for_one).input_to_fall(&self.ticks, root)
     }
 
-    /// The state as canonical bytes: kind, fee, spacing, price, tick, liquidity, ticks.
+    /// The state as canonical bytes: kind, fee, spacing, price, tick, liquidity, ticks; what only V4 has stands before.
     pub fn fingerprint(&self) -> Vec<u8> {
         let ticks = &self.ticks;
-        let mut bytes = vec![3];
+        let mut bytes = vec![];
+        if let Some(fees) = self.swap_fees {
+            bytes.push(7);
+            for fee in fees {
+                bytes.extend(&fee.to_be_bytes()[1..]);
+            }
+        }
+        bytes.push(3);
         bytes.extend(self.fee_pips.to_be_bytes());
         bytes.extend(ticks.spacing.to_be_bytes());
         bytes.extend(&self.sqrt_price_x96.to_be_bytes::<32>()[11..]);

@@ -46,8 +46,14 @@ pub fn swap(
         }
         let stop = sqrt_ratio_at_tick(next)?;
         let target = if zero_for_one { stop.max(limit) } else { stop.min(limit) };
-        let step =
-            compute_swap_step(price, target, liquidity, remaining, exact_in, pool.fee_pips())?;
+        let step = compute_swap_step(
+            price,
+            target,
+            liquidity,
+            remaining,
+            exact_in,
+            pool.swap_fee_pips(zero_for_one),
+        )?;
         price = step.price;
         let cost = step.amount_in.wrapping_add(step.fee);
         remaining = remaining.wrapping_sub(if exact_in { cost } else { step.amount_out });

@@ -7,11 +7,16 @@ are for those who use this room alone: build a pool from values, quote it, size 
 from alphapulse.amm.amplification import Ramp
 from alphapulse.amm.balancer_math.fixed_point import PowVersion
 from alphapulse.amm.balancer_math.stable_math import InvariantVersion
-from alphapulse.amm.balancer_stable import BalancerStablePool
 from alphapulse.amm.kernel import (
+    BalancerStablePool,
+    CurvePool,
     Sizing,
+    SolidlyStablePool,
+    SolidlyVolatilePool,
     V2Pool,
     V3Pool,
+    V4Pool,
+    WeightedPool,
     optimise,
     optimise_batch,
     quote_batch,
@@ -19,10 +24,7 @@ from alphapulse.amm.kernel import (
 )
 from alphapulse.amm.network import FlowPlan, optimal_flow
 from alphapulse.amm.network_walks import NetworkPool
-from alphapulse.amm.solidly import SolidlyStablePool, SolidlyVolatilePool, StableVersion
-from alphapulse.amm.stableswap import CurvePool
-from alphapulse.amm.uniswap_v4 import V4Pool
-from alphapulse.amm.weighted import WeightedPool
+from alphapulse.amm.solidly import StableVersion
 
 __all__ = [
     "BalancerStablePool",

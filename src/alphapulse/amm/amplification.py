@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from alphapulse.amm.uniswap_v3.full_math import div_floor
+from alphapulse.amm.uniswap_v3.full_math import div_floor, require_uint
 from alphapulse.errors import ValueOutOfRange
 
 __all__ = ["Ramp"]
@@ -22,6 +22,7 @@ class Ramp:
             raise ValueOutOfRange(f"`amplification` must be positive in {self}")
         if not 0 <= self.start_time <= self.end_time:
             raise ValueOutOfRange(f"`start_time` must not be after `end_time` in {self}")
+        require_uint("end_time", self.end_time, 64)
 
     def at(self, timestamp: int) -> int:
         """Return the amplification of a block.

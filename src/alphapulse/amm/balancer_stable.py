@@ -22,7 +22,9 @@ from alphapulse.amm.balancer_math.stable_math import (
     invariant_of,
 )
 from alphapulse.amm.pair_view import PairView, least_input, require_amount, require_tokens
+from alphapulse.amm.token_kinds import VaultStablePool
 from alphapulse.amm.uniswap_v3.full_math import div_floor, require_uint
+from alphapulse.amm.words import divided
 from alphapulse.errors import InsufficientLiquidity, PoolNotTradeable, ValueOutOfRange
 
 __all__ = ["BalancerStablePool"]
@@ -34,7 +36,7 @@ MAX_FEE = 10**17
 MAX_SCALE = 2**128 - 1
 
 
-class BalancerStablePool:
+class BalancerStablePool(VaultStablePool):
     """Balances of a vault's stable pool with its scaling factors, fee and ramp. One writer.
 
     A scaling factor is a number with 18 decimals: 10**(18 - decimals) of the token, times its rate
@@ -160,6 +162,7 @@ class BalancerStablePool:
             and max(ramp.start_value, ramp.end_value) <= MAX_AMP
         ):
             raise ValueOutOfRange(f"`amplification` must be {AMP_PRECISION} to {MAX_AMP}: {ramp}")
+        require_uint("timestamp", timestamp, 64)
         self._ramp = ramp
         self.set_time(timestamp)
 
@@ -167,11 +170,11 @@ class BalancerStablePool:
         """Take a block's time, on which the amplification depends while it ramps.
 
         Units   seconds.
-        Range   any.
-        Raises  nothing.
+        Range   fits uint64.
+        Raises  ValueOutOfRange otherwise; the pool is unchanged then.
         Source  StablePool._getAmplificationParameter.
         """
-        self._timestamp = timestamp
+        self._timestamp = require_uint("timestamp", timestamp, 64)
         self._amplification = self._ramp.at(timestamp)
         self._invariant = 0
 
@@ -258,7 +261,7 @@ class BalancerStablePool:
         scaled = self._scaled(i, j)
         constant = invariant = self._constant()
         for balance in scaled:
-            constant = div_floor(constant * invariant, balance * self.count)
+            constant = divided(constant * invariant, balance * self.count)
         amplified = self._amplification * self.count
         constant *= AMP_PRECISION
         x, y = scaled[i], scaled[j]

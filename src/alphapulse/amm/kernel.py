@@ -6,20 +6,34 @@ choice to `require` before it makes its first pool; the names it then uses are t
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
-from typing import Protocol
 
+from alphapulse.amm import balancer_stable, solidly, stableswap, uniswap_v4, weighted
 from alphapulse.amm import pool as python_pool
 from alphapulse.amm import sizing as python_sizing
+from alphapulse.amm.amplification import Ramp
+from alphapulse.amm.balancer_math.fixed_point import PowVersion
+from alphapulse.amm.balancer_math.stable_math import InvariantVersion
+from alphapulse.amm.golden import GOLDEN, golden_answers
 from alphapulse.amm.optimum import Hop
 from alphapulse.amm.pool import PoolQuoter
-from alphapulse.amm.pool_graph import Anchors, PoolGraph, Update
-from alphapulse.amm.pool_kinds import ConcentratedPool, PairPool
+from alphapulse.amm.pool_graph import Anchors, PoolGraph
+from alphapulse.amm.pool_kinds import ConcentratedPool, PairPool, SingletonPool
 from alphapulse.amm.screen import LogRate, log_of
 from alphapulse.amm.segment import Segment
 from alphapulse.amm.sizing import Sizing
+from alphapulse.amm.solidly import FEE_DENOMINATOR, StableVersion
+from alphapulse.amm.token_kinds import (
+    PlainStablePool,
+    ReservePool,
+    SmoothPair,
+    TokenPool,
+    VaultPool,
+    VaultStablePool,
+)
+from alphapulse.amm.twin import CycleGraph, Kernel, WireReader
 from alphapulse.amm.uniswap_v3.pool import V3State
 from alphapulse.amm.uniswap_v3.tick_math import MAX_TICK, MIN_TICK
 from alphapulse.errors import AlphaPulseError, Misconfigured
@@ -27,20 +41,27 @@ from alphapulse.errors import AlphaPulseError, Misconfigured
 __all__ = [
     "AUTO",
     "BUILD",
-    "GOLDEN",
     "PYTHON",
+    "BalancerStablePool",
     "ConcentratedPool",
+    "CurvePool",
     "CycleGraph",
     "Kernel",
     "PairPool",
     "PoolQuoter",
+    "ReservePool",
+    "SingletonPool",
     "Sizing",
+    "SmoothPair",
+    "SolidlyStablePool",
+    "SolidlyVolatilePool",
     "V2Pool",
     "V3Pool",
+    "V4Pool",
+    "WeightedPool",
     "WireReader",
     "choose",
     "defect_of",
-    "golden_answers",
     "name",
     "optimise",
     "optimise_batch",
@@ -56,76 +77,6 @@ BUILD = ("0.1.0", 2)
 REMEDY = "run `make setup`, or set `ALPHAPULSE_KERNEL=python`"
 
 Path = Sequence[Hop]
-
-
-class CycleGraph(Protocol):
-    """A stateful graph of pools; `amm.pool_graph.PoolGraph` says what each answer means."""
-
-    def __len__(self) -> int:
-        """Return how many pools there are."""
-        ...
-
-    def add_pair(
-        self, token0: int, token1: int, *, reserve0: int, reserve1: int, fee_pips: int
-    ) -> int:
-        """Add a pair and return its number."""
-        ...
-
-    def add_concentrated(  # noqa: PLR0913 - two tokens and the state of a pool
-        self,
-        token0: int,
-        token1: int,
-        *,
-        sqrt_price_x96: int,
-        tick: int,
-        liquidity: int,
-        fee_pips: int,
-        tick_spacing: int,
-        ticks: Mapping[int, tuple[int, int]],
-    ) -> int:
-        """Add a concentrated pool and return its number."""
-        ...
-
-    def apply(self, updates: Sequence[Update]) -> list[int]:
-        """Apply updates in order and return the pools that refused one."""
-        ...
-
-    def search(
-        self, changed: Sequence[int], anchors: Anchors
-    ) -> list[tuple[tuple[int, ...], Sizing]]:
-        """Return every cycle through a changed pool that earns anything, best first."""
-        ...
-
-    def fingerprint(self, index: int) -> bytes:
-        """Return a pool's whole state as canonical bytes."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class WireReader:
-    """Coarse readers of bytes that only the Rust twin has: whoever has none reads message by message.
-
-    `scan_messages(block, rules, verify=, relay=)` answers columns of little-endian numbers, `gather` one field of many
-    payloads, `decode_logs` events as (kind, values ...) or (-1, word, offset).
-    """
-
-    scan_messages: Callable[..., dict[str, bytes]]
-    gather: Callable[[bytes, bytes, int, int], bytes]
-    decode_logs: Callable[[Sequence[tuple[Sequence[bytes], bytes]]], list[tuple[object, ...]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """One twin: its name, its two pool classes and its questions."""
-
-    name: str
-    v2_pool: Callable[[int, int, int], PairPool]
-    v3_pool: Callable[..., ConcentratedPool]
-    optimise: Callable[..., Sizing | None]
-    optimise_batch: Callable[..., list[Sizing | None]]
-    quote_batch: Callable[[PoolQuoter, Sequence[int], bool], list[int]]
-    pool_graph: Callable[..., CycleGraph]
-    wire: WireReader | None
 
 
 def _optimise_each(
@@ -145,6 +96,12 @@ PYTHON = Kernel(
     "python",
     python_pool.V2Pool,
     python_pool.V3Pool,
+    uniswap_v4.V4Pool,
+    stableswap.CurvePool,
+    balancer_stable.BalancerStablePool,
+    weighted.WeightedPool,
+    solidly.SolidlyVolatilePool,
+    solidly.SolidlyStablePool,
     python_sizing.optimise,
     _optimise_each,
     _quote_each,
@@ -155,9 +112,14 @@ PYTHON = Kernel(
 try:
     import alphapulse_kernel
 except ImportError as _error:
-    _absence = str(_error)
+    _absence, _is_missing = f"`alphapulse-kernel` is not built ({_error})", True
 else:
+    _is_missing = False
     _absence = ""
+    if not hasattr(alphapulse_kernel, "TokenPool"):
+        _absence = "`alphapulse-kernel` was built from older sources"
+
+if not _absence:
 
     class _RustV2Pool(alphapulse_kernel.V2Pool, PairPool):
         """A pair whose state the Rust twin keeps."""
@@ -197,10 +159,66 @@ else:
             """Return the natural logarithm of the marginal rate, for screening only."""
             return log_of(self.marginal_rate_x128(zero_for_one))
 
-    _RUST_POOLS = (_RustV2Pool, _RustV3Pool)
+    class _RustV4Pool(alphapulse_kernel.V4Pool, _RustV3Pool, SingletonPool):
+        """A pool of the singleton whose state the Rust twin keeps."""
+
+        __slots__ = ()
+
+        def state_towards(self, zero_for_one: bool) -> V3State:
+            """Return the state as V3's step loop takes it, with the fee of one direction."""
+            fees = self.swap_fees
+            return replace(self.state(), fee_pips=fees[0 if zero_for_one else 1])
+
+    class _RustPairView(alphapulse_kernel.PairView, SmoothPair):  # type: ignore[misc]  # its pool is of both kinds
+        """Two tokens of a pool whose state the Rust twin keeps."""
+
+        __slots__ = ()
+
+        def log_rate(self, zero_for_one: bool) -> LogRate:
+            """Return the natural logarithm of the marginal rate, for screening only."""
+            return log_of(self.marginal_rate_x128(zero_for_one))
+
+    class _RustTokens(alphapulse_kernel.TokenPool, TokenPool):
+        """What the pools of several tokens below share."""
+
+        __slots__ = ()
+
+        def pair(self, i: int, j: int) -> SmoothPair:
+            """Return tokens i and j as a pair."""
+            return _RustPairView(self, i, j)
+
+    class _RustCurvePool(alphapulse_kernel.CurvePool, _RustTokens, PlainStablePool):
+        """A plain pool whose state the Rust twin keeps."""
+
+        __slots__ = ()
+
+    class _RustBalancerStablePool(
+        alphapulse_kernel.BalancerStablePool, _RustTokens, VaultStablePool
+    ):
+        """A stable pool of the vault whose state the Rust twin keeps."""
+
+        __slots__ = ()
+
+    class _RustWeightedPool(alphapulse_kernel.WeightedPool, _RustTokens, VaultPool):
+        """A weighted pool whose state the Rust twin keeps."""
+
+        __slots__ = ()
+
+    class _RustSolidlyVolatilePool(alphapulse_kernel.SolidlyVolatilePool, _RustTokens, ReservePool):
+        """A volatile pair whose state the Rust twin keeps."""
+
+        __slots__ = ()
+
+    class _RustSolidlyStablePool(alphapulse_kernel.SolidlyStablePool, _RustTokens, ReservePool):
+        """A stable pair whose state the Rust twin keeps."""
+
+        __slots__ = ()
+
+    _RUST_POOLS = (_RustV2Pool, _RustV3Pool, _RustPairView)
+    _SIZED_POOLS = (_RustV2Pool, _RustV3Pool)
 
     def _are_native(hops: Path) -> bool:
-        return all(isinstance(pool, _RUST_POOLS) for pool, _ in hops)
+        return all(isinstance(pool, _SIZED_POOLS) for pool, _ in hops)
 
     def _sizing(parts: tuple[tuple[int, ...], int, int] | None) -> Sizing | None:
         if parts is None:
@@ -253,6 +271,12 @@ else:
         "rust",
         _RustV2Pool,
         _RustV3Pool,
+        _RustV4Pool,
+        _RustCurvePool,
+        _RustBalancerStablePool,
+        _RustWeightedPool,
+        _RustSolidlyVolatilePool,
+        _RustSolidlyStablePool,
         _optimise,
         _optimise_batch,
         _quote_batch,
@@ -269,7 +293,7 @@ else:
 def _defect() -> str:
     """Return why the Rust twin cannot be used, empty when it can."""
     if _absence:
-        return f"`alphapulse-kernel` is not built ({_absence})"
+        return _absence
     return defect_of(_RUST, (alphapulse_kernel.__version__, alphapulse_kernel.INTERFACE))
 
 
@@ -283,38 +307,6 @@ def defect_of(kernel: Kernel, build: tuple[str, int]) -> str:
         return f"`alphapulse-kernel` refuses a golden question: {error}"
     return "" if answers == GOLDEN else "`alphapulse-kernel` does not give the golden answers"
 
-
-def golden_answers(kernel: Kernel) -> tuple[int, ...]:
-    """Return answers of every kind from fixed states; they must be GOLDEN whichever twin gives them."""
-    pair = kernel.v2_pool(10**21, 2 * 10**24 + 7, 3000)
-    ticks = {-600: (10**18, 10**18), -60: (10**21, 10**21), 120: (10**21, -(10**21))}
-    ticks[1200] = (10**18, -(10**18))
-    pool = kernel.v3_pool(79228162514264337593543950336, 0, 10**21 + 10**18, 500, 60, ticks)
-    far = kernel.v2_pool(10**24, 1020 * 10**21, 3000)
-    found = kernel.optimise([(far, True), (pool, True)], premium_bps=5, max_amount_in=10**30)
-    return (
-        pair.amount_out(10**18, True),
-        pair.amount_in(10**18, False),
-        pool.amount_out(302 * 10**16, True),
-        pool.amount_in(10**17, False),
-        pool.ticks_crossed(604 * 10**16, False),
-        pool.marginal_rate_x128(True),
-        *(found.amounts if found else ()),
-    )
-
-
-# What the specification answers, which the deployed contracts stand behind.
-GOLDEN: tuple[int, ...] = (
-    1992013962079806432986,
-    2008026080242730192580,
-    3009293853783085675,
-    100060021018602019,
-    1,
-    340112225737477994231642920128052327350,
-    2963593941229926999,
-    3013788317744497741,
-    3003219967965879955,
-)
 
 _chosen = PYTHON
 name = PYTHON.name
@@ -341,7 +333,7 @@ def choose(choice: str) -> Kernel:
         return _RUST
     if choice != AUTO:
         raise Misconfigured(f"`ALPHAPULSE_KERNEL={choice}`: {defect}; {REMEDY}")
-    if not _absence:
+    if not _is_missing:
         warnings.warn(f"{defect}; Python answers instead; {REMEDY}", RuntimeWarning, stacklevel=2)
     return PYTHON
 
@@ -386,6 +378,98 @@ def V3Pool(  # noqa: PLR0913 - the state of a pool is these eight values, named 
         ticks,
         known_lower=known_lower,
         known_upper=known_upper,
+    )
+
+
+def V4Pool(
+    sqrt_price_x96: int,
+    tick: int,
+    liquidity: int,
+    fee_pips: int,
+    tick_spacing: int,
+    ticks: Mapping[int, tuple[int, int]],
+    *,
+    protocol_fee: int = 0,
+) -> SingletonPool:
+    """Return a pool of the singleton kept by the chosen twin; see `amm.uniswap_v4.V4Pool`."""
+    return _chosen.v4_pool(
+        sqrt_price_x96, tick, liquidity, fee_pips, tick_spacing, ticks, protocol_fee=protocol_fee
+    )
+
+
+def CurvePool(
+    balances: Sequence[int],
+    rates: Sequence[int],
+    ramp: Ramp,
+    *,
+    timestamp: int,
+    fee: int,
+    admin_fee: int,
+    a_precision: int,
+) -> PlainStablePool:
+    """Return a plain pool kept by the chosen twin; see `amm.stableswap.CurvePool`."""
+    return _chosen.curve_pool(
+        balances,
+        rates,
+        ramp,
+        timestamp=timestamp,
+        fee=fee,
+        admin_fee=admin_fee,
+        a_precision=a_precision,
+    )
+
+
+def BalancerStablePool(
+    balances: Sequence[int],
+    scaling_factors: Sequence[int],
+    ramp: Ramp,
+    *,
+    timestamp: int,
+    fee: int,
+    invariant_version: InvariantVersion,
+) -> VaultStablePool:
+    """Return a stable pool kept by the chosen twin; see `amm.balancer_stable.BalancerStablePool`."""
+    return _chosen.balancer_stable_pool(
+        balances,
+        scaling_factors,
+        ramp,
+        timestamp=timestamp,
+        fee=fee,
+        invariant_version=invariant_version,
+    )
+
+
+def WeightedPool(
+    balances: Sequence[int],
+    weights: Sequence[int],
+    decimals: Sequence[int],
+    fee: int,
+    *,
+    pow_version: PowVersion,
+) -> VaultPool:
+    """Return a weighted pool kept by the chosen twin; see `amm.weighted.WeightedPool`."""
+    return _chosen.weighted_pool(balances, weights, decimals, fee, pow_version=pow_version)
+
+
+def SolidlyVolatilePool(
+    reserve0: int, reserve1: int, fee: int, *, fee_denominator: int = FEE_DENOMINATOR
+) -> ReservePool:
+    """Return a volatile pair kept by the chosen twin; see `amm.solidly.SolidlyVolatilePool`."""
+    return _chosen.solidly_volatile_pool(reserve0, reserve1, fee, fee_denominator=fee_denominator)
+
+
+def SolidlyStablePool(
+    reserve0: int,
+    reserve1: int,
+    decimals: tuple[int, int],
+    fee: int,
+    *,
+    fee_denominator: int = FEE_DENOMINATOR,
+    version: StableVersion = StableVersion.SETTLED,
+) -> ReservePool:
+    """Return a stable pair kept by the chosen twin; see `amm.solidly.SolidlyStablePool`."""
+    return _chosen.solidly_stable_pool(
+        reserve0, reserve1, decimals, fee, fee_denominator=fee_denominator, version=version
     )
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from alphapulse.amm.pool import PoolQuoter, V2Pool, V3Pool
-from alphapulse.amm.pool_kinds import ConcentratedPool, PairPool
+from alphapulse.amm.pool_kinds import ConcentratedPool, PairPool, SingletonPool
 from alphapulse.amm.uniswap_v3.pool import limit_of
 from alphapulse.amm.uniswap_v3.pool import swap as swap_loop
-from alphapulse.amm.uniswap_v4 import V4Pool
 from alphapulse.errors import BeyondKnownState
 
 __all__ = ["NetworkState", "after_swap"]
@@ -24,7 +23,7 @@ def after_swap(pool: PoolQuoter, amount_in: int, *, zero_for_one: bool) -> PoolQ
         paid = pool.amount_out(amount_in, zero_for_one)
         taken0, taken1 = (amount_in, -paid) if zero_for_one else (-paid, amount_in)
         return V2Pool(pool.reserve0 + taken0, pool.reserve1 + taken1, pool.fee_pips)
-    if isinstance(pool, ConcentratedPool) and not isinstance(pool, V4Pool):
+    if isinstance(pool, ConcentratedPool) and not isinstance(pool, SingletonPool):
         state = pool.state()
         end = swap_loop(state, zero_for_one, amount_in, limit_of(zero_for_one=zero_for_one))
         return V3Pool(

@@ -4,63 +4,45 @@ A smooth curve has no stretches of constant liquidity, so the view answers None 
 finds by exact quotes what other pools know in closed form.
 """
 
-from typing import Protocol
-
 from alphapulse.amm.screen import LogRate, log_of
+from alphapulse.amm.token_kinds import SmoothPair, TokenPool
 from alphapulse.amm.uniswap_v3.full_math import div_floor
 from alphapulse.errors import InsufficientLiquidity, Rejected, ValueOutOfRange
 
-__all__ = ["PairView", "TokenPool", "least_input", "require_amount", "require_tokens"]
+__all__ = ["PairView", "least_input", "require_amount", "require_tokens"]
 
 # Doublings from the estimate of a least input before the search gives up: amounts have 256 bits.
 GALLOPS_MAX = 256
 # Inputs below this are not asked for slopes: their rounding would be most of the answer.
 SLOPE_UNITS_MIN = 2**4
+MAX_WORD = 2**256 - 1
 
 
-class TokenPool(Protocol):
-    """A pool of several tokens named by their place."""
-
-    @property
-    def count(self) -> int:
-        """Return how many tokens the pool holds."""
-        ...
-
-    def amount_out(self, amount_in: int, i: int, j: int) -> int:
-        """Return what the pool pays of token j for an exact input of token i."""
-        ...
-
-    def amount_in(self, amount_out: int, i: int, j: int) -> int:
-        """Return what the pool asks of token i for an exact output of token j."""
-        ...
-
-    def least_amount_in(self, amount_out: int, i: int, j: int) -> int:
-        """Return the least exact input that buys at least the output."""
-        ...
-
-    def marginal_rate_x128(self, i: int, j: int) -> int:
-        """Return output per input of the first infinitesimal amount after fee, as Q128."""
-        ...
-
-    def largest_amount_in(self, i: int, j: int) -> int:
-        """Return the largest input that the pool does not refuse for its size."""
-        ...
-
-    def fingerprint(self) -> bytes:
-        """Return the whole state as canonical bytes."""
-        ...
-
-
-class PairView:
+class PairView(SmoothPair):
     """Tokens i and j of a pool; zero_for_one pays i in. The view holds no state of its own."""
 
-    __slots__ = ("i", "j", "pool")
+    __slots__ = ("_i", "_j", "_pool")
 
     def __init__(self, pool: TokenPool, i: int, j: int) -> None:
         require_tokens(pool.count, i, j)
-        self.pool = pool
-        self.i = i
-        self.j = j
+        self._pool = pool
+        self._i = i
+        self._j = j
+
+    @property
+    def pool(self) -> TokenPool:
+        """Return the whole pool."""
+        return self._pool
+
+    @property
+    def i(self) -> int:
+        """Return the place of the token that zero_for_one pays in."""
+        return self._i
+
+    @property
+    def j(self) -> int:
+        """Return the place of the token that zero_for_one pays out."""
+        return self._j
 
     @property
     def floored_fee_pips(self) -> int:
@@ -70,17 +52,17 @@ class PairView:
     def amount_out(self, amount_in: int, zero_for_one: bool) -> int:
         """Return what the pool pays for an exact input."""
         i, j = self._tokens(zero_for_one)
-        return self.pool.amount_out(amount_in, i, j)
+        return self._pool.amount_out(amount_in, i, j)
 
     def amount_in(self, amount_out: int, zero_for_one: bool) -> int:
         """Return what the pool asks for an exact output."""
         i, j = self._tokens(zero_for_one)
-        return self.pool.amount_in(amount_out, i, j)
+        return self._pool.amount_in(amount_out, i, j)
 
     def least_amount_in(self, amount_out: int, zero_for_one: bool) -> int:
         """Return the least exact input that buys at least the output."""
         i, j = self._tokens(zero_for_one)
-        return self.pool.least_amount_in(amount_out, i, j)
+        return self._pool.least_amount_in(amount_out, i, j)
 
     def ticks_crossed(self, amount_in: int, zero_for_one: bool) -> int:
         """Return zero: a smooth curve has no ticks."""
@@ -89,7 +71,7 @@ class PairView:
     def marginal_rate_x128(self, zero_for_one: bool) -> int:
         """Return output per input of the first infinitesimal amount after fee, as Q128."""
         i, j = self._tokens(zero_for_one)
-        return self.pool.marginal_rate_x128(i, j)
+        return self._pool.marginal_rate_x128(i, j)
 
     def log_rate(self, zero_for_one: bool) -> LogRate:
         """Return the natural logarithm of the marginal rate, for screening only."""
@@ -103,17 +85,18 @@ class PairView:
         """Return an input after which the marginal rate has fallen by the factor, or all there is.
 
         Units   smallest units; the factor's root is Q64.
-        Range   root_factor_x64 >= 2**64. The answer is a power of two, at most four times too large.
+        Range   root_factor_x64 >= 2**64; from 2**256 on it counts as that. The answer is a power of two, at most four times too large.
         Raises  as marginal_rate_x128.
         Source  a concave curve's slope at 2x is below its mean slope between x and 2x.
         """
         rate = self.marginal_rate_x128(zero_for_one)
-        largest = self.pool.largest_amount_in(*self._tokens(zero_for_one))
+        factor = min(root_factor_x64, MAX_WORD) ** 2
+        largest = self._pool.largest_amount_in(*self._tokens(zero_for_one))
         low, high = SLOPE_UNITS_MIN.bit_length() - 1, largest.bit_length()
         while low < high:
             middle = low + high >> 1
             slope_x128 = self._mean_slope_x128(1 << middle, zero_for_one)
-            if slope_x128 * root_factor_x64 * root_factor_x64 >> 128 >= rate:
+            if slope_x128 * factor >> 128 >= rate:
                 low = middle + 1
             else:
                 high = middle
@@ -121,7 +104,7 @@ class PairView:
 
     def fingerprint(self) -> bytes:
         """Return the pool's state and the places of the two tokens as canonical bytes."""
-        return self.pool.fingerprint() + bytes((self.i, self.j))
+        return self._pool.fingerprint() + bytes((self._i, self._j))
 
     def _mean_slope_x128(self, amount: int, zero_for_one: bool) -> int:
         """Return the slope between an amount and its double, zero where the pool does not go so far."""
@@ -136,7 +119,7 @@ class PairView:
         return div_floor(more - less + 1 << 128, amount)
 
     def _tokens(self, zero_for_one: bool) -> tuple[int, int]:
-        return (self.i, self.j) if zero_for_one else (self.j, self.i)
+        return (self._i, self._j) if zero_for_one else (self._j, self._i)
 
 
 def least_input(pool: TokenPool, amount_out: int, i: int, j: int, estimate: int) -> int:

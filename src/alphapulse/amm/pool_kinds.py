@@ -1,4 +1,4 @@
-"""The two kinds of pool that search folds and asks, whichever twin keeps their state.
+"""The kinds of pool that search folds and asks, whichever twin keeps their state.
 
 Code that must tell the kinds apart asks `isinstance` of these; it cannot tell the twins apart.
 Plain classes, not ABCs: the hot path asks `isinstance` of them, and an ABC answers that slower.
@@ -10,7 +10,7 @@ from alphapulse.amm.screen import LogRate
 from alphapulse.amm.segment import Segment
 from alphapulse.amm.uniswap_v3.pool import V3State
 
-__all__ = ["ConcentratedPool", "PairPool"]
+__all__ = ["ConcentratedPool", "PairPool", "SingletonPool"]
 
 
 class _Quoter:
@@ -120,3 +120,26 @@ class ConcentratedPool(_Quoter):
     @abstractmethod
     def check(self) -> None:
         """Compare the liquidity in range with the sum of the ticks below the price."""
+
+
+class SingletonPool(ConcentratedPool):
+    """A concentrated pool of the V4 singleton: a fee for each direction."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def state_towards(self, zero_for_one: bool) -> V3State:
+        """Return the state as V3's step loop takes it, with the fee of one direction."""
+
+    @property
+    @abstractmethod
+    def swap_fees(self) -> tuple[int, int]:
+        """Return the whole fee of each direction: zero for one, one for zero."""
+
+    @abstractmethod
+    def set_protocol_fee(self, protocol_fee: int) -> None:
+        """Take the fees that ProtocolFeeUpdated states."""
+
+    @abstractmethod
+    def set_swap_fees(self, zero_for_one_pips: int, one_for_zero_pips: int) -> None:
+        """Take the whole fee of each direction, the protocol's part included."""

@@ -7,8 +7,8 @@ from math import gcd, isqrt
 from alphapulse.amm.climb import TOO_LARGE, TOO_SMALL, bracket, summit
 from alphapulse.amm.optimum import BPS, Hops, Line, Optimum, caps_of, excess_x128, line_at, locate
 from alphapulse.amm.pair_cycle import locate_pairs
-from alphapulse.amm.pair_view import PairView
 from alphapulse.amm.segment import Segment
+from alphapulse.amm.token_kinds import SmoothPair
 from alphapulse.amm.uniswap_v3.full_math import PIPS, div_floor, div_up
 from alphapulse.errors import InsufficientLiquidity, Rejected, ValueOutOfRange
 
@@ -89,7 +89,7 @@ def optimise(hops: Hops, *, premium_bps: int, max_amount_in: int) -> Sizing | No
             fewest = min(caps)
             if fewest <= EXHAUSTIVE_UNITS_MAX:
                 search.all_of(caps.index(fewest), fewest)
-            elif any(isinstance(pool, PairView) for pool, _ in hops):
+            elif any(isinstance(pool, SmoothPair) for pool, _ in hops):
                 search.climb(caps)
                 strides = _strides(search.amounts[0] if search.amounts else 1)
             else:

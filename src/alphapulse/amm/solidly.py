@@ -8,6 +8,7 @@ step is part of the answer.
 from enum import IntEnum, unique
 
 from alphapulse.amm.pair_view import PairView, least_input, require_amount, require_tokens
+from alphapulse.amm.token_kinds import ReservePool
 from alphapulse.amm.uniswap_v3.full_math import div_floor, div_up, require_uint
 from alphapulse.amm.words import word
 from alphapulse.errors import InsufficientLiquidity, PoolNotTradeable, ValueOutOfRange
@@ -32,7 +33,7 @@ class StableVersion(IntEnum):
     SETTLED = 2
 
 
-class _SolidlyPair:
+class _SolidlyPair(ReservePool):
     """Two reserves and a fee, shared by both curves."""
 
     __slots__ = ("_fee", "_fee_denominator", "_reserves")
@@ -84,10 +85,11 @@ class _SolidlyPair:
         """Take the fee that the factory states for this pair.
 
         Units   parts of the denominator.
-        Range   0 <= fee < fee_denominator.
+        Range   0 <= fee < fee_denominator < 2**32.
         Raises  ValueOutOfRange otherwise.
         Source  the factory's getFee; its events name no pair.
         """
+        require_uint("fee_denominator", fee_denominator, 32)
         if not 0 <= fee < fee_denominator:
             raise ValueOutOfRange(f"`fee` must be below {fee_denominator}, was {fee}")
         self._fee, self._fee_denominator = fee, fee_denominator

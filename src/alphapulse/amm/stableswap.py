@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from alphapulse.amm.amplification import Ramp
 from alphapulse.amm.pair_view import PairView, least_input, require_amount, require_tokens
+from alphapulse.amm.token_kinds import PlainStablePool
 from alphapulse.amm.uniswap_v3.full_math import div_floor, div_up, require_uint
-from alphapulse.amm.words import word
+from alphapulse.amm.words import divided
 from alphapulse.errors import InsufficientLiquidity, PoolNotTradeable, ValueOutOfRange
 
 __all__ = ["FEE_DENOMINATOR", "CurvePool", "invariant_of"]
@@ -41,10 +42,10 @@ def invariant_of(amplified: int, scaled: Sequence[int], a_precision: int) -> int
     for _ in range(ITERATIONS_MAX):
         power = invariant
         for balance in scaled:
-            power = div_floor(word(power * invariant), balance * count)
+            power = divided(power * invariant, balance * count)
         before = invariant
-        invariant = div_floor(
-            word((div_floor(amplified * total, a_precision) + power * count) * invariant),
+        invariant = divided(
+            (div_floor(amplified * total, a_precision) + power * count) * invariant,
             div_floor((amplified - a_precision) * invariant, a_precision) + (count + 1) * power,
         )
         if abs(invariant - before) <= 1:
@@ -57,19 +58,19 @@ def _balance_at(amplified: int, others: Sequence[int], invariant: int, a_precisi
     count = len(others) + 1
     constant = invariant
     for balance in others:
-        constant = div_floor(word(constant * invariant), balance * count)
-    constant = div_floor(word(constant * invariant * a_precision), amplified * count)
+        constant = divided(constant * invariant, balance * count)
+    constant = divided(constant * invariant * a_precision, amplified * count)
     linear = sum(others) + div_floor(invariant * a_precision, amplified)
     balance = invariant
     for _ in range(ITERATIONS_MAX):
         before = balance
-        balance = div_floor(word(balance * balance + constant), 2 * balance + linear - invariant)
+        balance = divided(balance * balance + constant, 2 * balance + linear - invariant)
         if abs(balance - before) <= 1:
             return balance
     raise PoolNotTradeable("the stable balance does not settle")
 
 
-class CurvePool:
+class CurvePool(PlainStablePool):
     """Balances, rates, fees and the ramp of a plain pool at a block time. One writer.
 
     `rates` turn an amount into the common unit: rate / 10**18 of it per smallest unit, so that a
@@ -184,6 +185,7 @@ class CurvePool:
             and max(ramp.start_value, ramp.end_value) <= bound
         ):
             raise ValueOutOfRange(f"`amplification` must be up to {bound} in {ramp}")
+        require_uint("timestamp", timestamp, 64)
         self._ramp = ramp
         self.set_time(timestamp)
 
@@ -191,11 +193,11 @@ class CurvePool:
         """Take a block's time, on which the amplification depends while it ramps.
 
         Units   seconds.
-        Range   any.
-        Raises  nothing.
+        Range   fits uint64.
+        Raises  ValueOutOfRange otherwise; the pool is unchanged then.
         Source  the contract's _A.
         """
-        self._timestamp = timestamp
+        self._timestamp = require_uint("timestamp", timestamp, 64)
         self._amplified = self._ramp.at(timestamp) * self.count
         self._invariant = 0
 
@@ -301,7 +303,7 @@ class CurvePool:
         scaled = self._scaled(i, j)
         constant = invariant = self._constant()
         for balance in scaled:
-            constant = div_floor(constant * invariant, balance * self.count)
+            constant = divided(constant * invariant, balance * self.count)
         constant *= self._a_precision
         x, y = scaled[i], scaled[j]
         gain = (self._amplified * x + constant) * y * self._rates[i]

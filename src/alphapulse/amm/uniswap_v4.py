@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from enum import IntFlag, StrEnum, unique
 
 from alphapulse.amm.pool import V3Pool
+from alphapulse.amm.pool_kinds import SingletonPool
 from alphapulse.amm.uniswap_v3.full_math import PIPS, div_floor
 from alphapulse.amm.uniswap_v3.pool import V3State
 from alphapulse.amm.uniswap_v3.swap_curve import SwapCurve
@@ -117,7 +118,7 @@ def unpack_protocol_fee(packed: int) -> tuple[int, int]:
     return fees
 
 
-class V4Pool(V3Pool):
+class V4Pool(V3Pool, SingletonPool):
     """A pool of the singleton with a static fee: V3's state and a fee for each direction. One writer.
 
     `fee_pips` is the pool's own fee, without the protocol's.

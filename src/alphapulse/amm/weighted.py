@@ -16,6 +16,7 @@ from alphapulse.amm.balancer_math.fixed_point import (
 )
 from alphapulse.amm.balancer_math.weighted_math import MAX_IN_RATIO, in_given_out, out_given_in
 from alphapulse.amm.pair_view import PairView, least_input, require_amount, require_tokens
+from alphapulse.amm.token_kinds import VaultPool
 from alphapulse.amm.uniswap_v3.full_math import div_floor, div_up, require_uint
 from alphapulse.errors import InsufficientLiquidity, PoolNotTradeable, ValueOutOfRange
 
@@ -27,7 +28,7 @@ MIN_WEIGHT = 10**16
 MAX_FEE = 10**17
 
 
-class WeightedPool:
+class WeightedPool(VaultPool):
     """Balances of a vault's pool with the weights and the fee of its contract. One writer."""
 
     __slots__ = ("_balances", "_fee", "_scales", "_version", "_weights")

@@ -7,14 +7,12 @@ state is out of date until the next of them.
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import TypeAlias
 
 from alphapulse.amm.amplification import Ramp
 from alphapulse.amm.balancer_math.fixed_point import PowVersion
 from alphapulse.amm.balancer_math.stable_math import InvariantVersion
-from alphapulse.amm.balancer_stable import BalancerStablePool
-from alphapulse.amm.stableswap import CurvePool
-from alphapulse.amm.weighted import WeightedPool
+from alphapulse.amm.kernel import BalancerStablePool, CurvePool, WeightedPool
+from alphapulse.amm.token_kinds import TokenPool
 from alphapulse.errors import ValueOutOfRange
 from alphapulse.market.pool import LogTlv, Pool, PoolKey, Position
 from alphapulse.primitives.address import Address
@@ -35,8 +33,6 @@ E10_TO_E18 = 10**8
 E10_TO_PIPS = 10**4
 # The wire's amplification has two decimals, the contract's three.
 BALANCER_STEP = 10
-
-Curve: TypeAlias = CurvePool | WeightedPool | BalancerStablePool
 
 
 class PairOfCurved(Pool):
@@ -192,7 +188,7 @@ class CurvedPool:
             member.forget()
 
 
-def _curve(kind: PoolType, params: PoolParams, liquidity: PoolLiquidity) -> Curve:
+def _curve(kind: PoolType, params: PoolParams, liquidity: PoolLiquidity) -> TokenPool:
     decimals = [token.decimals for token in params.token]
     if kind is PoolType.WEIGHTED:
         weights = [token.weight for token in params.token]

@@ -7,10 +7,18 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from alphapulse.amm.forks import SOLIDLY_VENUES
-from alphapulse.amm.kernel import ConcentratedPool, PairPool, V2Pool, V3Pool
-from alphapulse.amm.pair_view import PairView
-from alphapulse.amm.solidly import SolidlyStablePool, SolidlyVolatilePool
-from alphapulse.amm.uniswap_v4 import V4Pool
+from alphapulse.amm.kernel import (
+    ConcentratedPool,
+    PairPool,
+    ReservePool,
+    SingletonPool,
+    SmoothPair,
+    SolidlyStablePool,
+    SolidlyVolatilePool,
+    V2Pool,
+    V3Pool,
+    V4Pool,
+)
 from alphapulse.errors import ValueOutOfRange
 from alphapulse.market.freshness import Freshness, FreshnessTrack
 from alphapulse.primitives.address import Address
@@ -42,7 +50,6 @@ LogTlv: TypeAlias = PoolSync | PoolSwap | Liquidity | PoolMint | PoolBurn
 """What a log of a pool can be."""
 
 PAIR_KINDS = {PoolType.CONSTANT_PRODUCT, PoolType.CONSTANT_PRODUCT_READ_ONLY}
-SOLIDLY_POOLS = (SolidlyStablePool, SolidlyVolatilePool)
 
 BEFORE_ALL: Position = (-1, -1, -1)
 
@@ -107,7 +114,7 @@ class Pool:
         self.decimals0, self.decimals1 = decimals
         self.fee_pips = fee_pips
         self.tick_spacing = tick_spacing
-        self.quoter: PairPool | ConcentratedPool | PairView | None = None
+        self.quoter: PairPool | ConcentratedPool | SmoothPair | None = None
         self.track = FreshnessTrack()
         self.position = BEFORE_ALL
         self.base_block = -1
@@ -237,7 +244,7 @@ class Pool:
                 _check_width("reserve0", event.reserve0, MAX_UINT112)
                 _check_width("reserve1", event.reserve1, MAX_UINT112)
                 quoter.set_reserves(event.reserve0, event.reserve1)
-            elif isinstance(quoter, PairView) and isinstance(quoter.pool, SOLIDLY_POOLS):
+            elif isinstance(quoter, SmoothPair) and isinstance(quoter.pool, ReservePool):
                 quoter.pool.set_reserves(event.reserve0, event.reserve1)
         elif not isinstance(quoter, ConcentratedPool):
             return
@@ -260,7 +267,7 @@ class Pool:
         concentrated = isinstance(quoter, ConcentratedPool)
         reserve0, reserve1 = reserves_of(quoter)
         fees = (self.fee_pips, self.fee_pips)
-        if isinstance(quoter, V4Pool):
+        if isinstance(quoter, SingletonPool):
             fees = quoter.swap_fees
         return PoolState(
             venue=self.venue,
@@ -305,7 +312,7 @@ class Pool:
         pool.set_swap_fees(*self._swap_fees)
         return pool
 
-    def _paired(self, reserve0: int, reserve1: int) -> PairPool | PairView:
+    def _paired(self, reserve0: int, reserve1: int) -> PairPool | SmoothPair:
         if self.kind is PoolType.SOLIDLY_STABLE:
             decimals = (self.decimals0, self.decimals1)
             return SolidlyStablePool(
@@ -340,11 +347,11 @@ class Pool:
             raise ValueOutOfRange("the base knows a part of the ticks only")
 
 
-def reserves_of(quoter: PairPool | ConcentratedPool | PairView) -> tuple[int, int]:
+def reserves_of(quoter: PairPool | ConcentratedPool | SmoothPair) -> tuple[int, int]:
     """Return the reserves of a pair, zeros where the state is something else."""
     if isinstance(quoter, PairPool):
         return quoter.reserve0, quoter.reserve1
-    if isinstance(quoter, PairView) and isinstance(quoter.pool, SOLIDLY_POOLS):
+    if isinstance(quoter, SmoothPair) and isinstance(quoter.pool, ReservePool):
         return quoter.pool.reserve0, quoter.pool.reserve1
     return 0, 0
 

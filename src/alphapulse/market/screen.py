@@ -9,9 +9,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from alphapulse.amm.kernel import ConcentratedPool, PairPool, PoolQuoter
+from alphapulse.amm.kernel import ConcentratedPool, PairPool, PoolQuoter, SmoothPair
 from alphapulse.amm.network_cycles import NEVER, CycleFinder
-from alphapulse.amm.pair_view import PairView
 from alphapulse.amm.uniswap_v3.tick_math import MAX_SQRT_RATIO, MIN_SQRT_RATIO
 from alphapulse.errors import Rejected
 from alphapulse.market.graph import Cycle, PoolGraph
@@ -149,7 +148,7 @@ class CycleScreen:
         zero_for_one = not edge & 1
         if quoter is None:
             return rate, 0.0, 0.0
-        if isinstance(quoter, PairView):
+        if isinstance(quoter, SmoothPair):
             return self._straight(edge, quoter, zero_for_one)
         if isinstance(quoter, PairPool):
             reserves = float(quoter.reserve0), float(quoter.reserve1)
@@ -165,7 +164,7 @@ class CycleScreen:
             self._flat[edge] = hop
         return hop
 
-    def _straight(self, edge: int, quoter: PairView, zero_for_one: bool) -> Hop:
+    def _straight(self, edge: int, quoter: SmoothPair, zero_for_one: bool) -> Hop:
         """Return a hop that pays the first rate for any amount: no smooth curve pays more."""
         try:
             slope = quoter.marginal_rate_x128(zero_for_one) / Q128 * (1.0 + BOUND_MARGIN)

@@ -6,14 +6,14 @@ from alphapulse.amm.amplification import Ramp
 from alphapulse.amm.balancer_math.fixed_point import ONE, PowVersion, pow_up_fixed
 from alphapulse.amm.balancer_math.log_exp_math import power
 from alphapulse.amm.balancer_math.stable_math import InvariantVersion, balance_at, invariant_of
-from alphapulse.amm.balancer_stable import BalancerStablePool
-from alphapulse.amm.weighted import WeightedPool
+from alphapulse.amm.kernel import BalancerStablePool, WeightedPool
+from alphapulse.amm.token_kinds import VaultPool, VaultStablePool
 from alphapulse.errors import InsufficientLiquidity, PoolNotTradeable, ValueOutOfRange
 
 HALF = 5 * 10**17
 
 
-def weighted(**changes: object) -> WeightedPool:
+def weighted(**changes: object) -> VaultPool:
     settings = {
         "balances": (10**24, 10**12),
         "weights": (8 * 10**17, 2 * 10**17),
@@ -25,7 +25,7 @@ def weighted(**changes: object) -> WeightedPool:
     return WeightedPool(**settings)  # type: ignore[arg-type]
 
 
-def stable(**changes: object) -> BalancerStablePool:
+def stable(**changes: object) -> VaultStablePool:
     settings = {
         "balances": (10**24, 10**12),
         "scaling_factors": (10**18, 10**30),
@@ -122,7 +122,7 @@ def test_a_stable_pool_that_cannot_be(changes: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("build", [weighted, stable])
-def test_amounts_that_cannot_be_asked(build: type[WeightedPool]) -> None:
+def test_amounts_that_cannot_be_asked(build: type[VaultPool]) -> None:
     pool = build()
     for amount in (0, -1):
         with pytest.raises(ValueOutOfRange):
@@ -141,7 +141,7 @@ def test_amounts_that_cannot_be_asked(build: type[WeightedPool]) -> None:
 
 
 @pytest.mark.parametrize("build", [weighted, stable])
-def test_an_empty_pool_is_not_tradeable(build: type[WeightedPool]) -> None:
+def test_an_empty_pool_is_not_tradeable(build: type[VaultPool]) -> None:
     for balances in ((0, 0), (0, 10**12), (10**24, 0)):
         pool = build(balances=balances)
         with pytest.raises(PoolNotTradeable):
@@ -159,7 +159,7 @@ def test_balances_whose_words_overflow() -> None:
 
 
 @pytest.mark.parametrize("build", [weighted, stable])
-def test_a_swap_event_moves_the_balances(build: type[WeightedPool]) -> None:
+def test_a_swap_event_moves_the_balances(build: type[VaultPool]) -> None:
     pool = build()
     paid = pool.amount_out(10**20, 0, 1)
     pool.apply_swap(10**20, paid, 0, 1)

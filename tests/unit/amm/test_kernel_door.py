@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from alphapulse.amm import kernel
+from alphapulse.amm import golden, kernel
 from alphapulse.amm.pool import V2Pool, V3Pool
 from alphapulse.errors import AlphaPulseError, Misconfigured, ValueOutOfRange
 
@@ -37,7 +37,7 @@ def test_auto_is_the_fastest_twin() -> None:
 
 @pytest.mark.parametrize("twin", kernel.twins(), ids=lambda twin: twin.name)
 def test_golden_answers(twin: kernel.Kernel) -> None:
-    assert kernel.golden_answers(twin) == kernel.GOLDEN
+    assert golden.golden_answers(twin) == golden.GOLDEN
 
 
 @needs_rust

@@ -4,13 +4,14 @@ import pytest
 
 from alphapulse.amm.amplification import Ramp
 from alphapulse.amm.forks import V2_FORKS, V3_FORKS, fee_pips_of
+from alphapulse.amm.kernel import CurvePool
 from alphapulse.amm.pool import PoolQuoter
-from alphapulse.amm.stableswap import CurvePool
+from alphapulse.amm.token_kinds import PlainStablePool
 from alphapulse.errors import ValueOutOfRange
 from alphapulse.primitives.venue import Venue
 
 
-def tripool() -> CurvePool:
+def tripool() -> PlainStablePool:
     return CurvePool(
         (10**24, 10**12, 3 * 10**12),
         (10**18, 10**30, 10**30),

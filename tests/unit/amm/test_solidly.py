@@ -2,7 +2,8 @@
 
 import pytest
 
-from alphapulse.amm.solidly import SolidlyStablePool, SolidlyVolatilePool, StableVersion
+from alphapulse.amm.kernel import SolidlyStablePool, SolidlyVolatilePool
+from alphapulse.amm.solidly import StableVersion
 from alphapulse.errors import InsufficientLiquidity, PoolNotTradeable, ValueOutOfRange
 
 

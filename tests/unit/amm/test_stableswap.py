@@ -3,14 +3,16 @@
 import pytest
 
 from alphapulse.amm.amplification import Ramp
-from alphapulse.amm.stableswap import CurvePool, invariant_of
+from alphapulse.amm.kernel import CurvePool
+from alphapulse.amm.stableswap import invariant_of
+from alphapulse.amm.token_kinds import PlainStablePool
 from alphapulse.errors import InsufficientLiquidity, PoolNotTradeable, ValueOutOfRange
 
 DAI, USDC = 10**18, 10**30
 FLAT = Ramp(2000, 2000)
 
 
-def pool(**changes: object) -> CurvePool:
+def pool(**changes: object) -> PlainStablePool:
     settings = {
         "balances": (10**24, 10**12),
         "rates": (DAI, USDC),

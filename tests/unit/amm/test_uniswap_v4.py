@@ -2,12 +2,13 @@
 
 import pytest
 
+from alphapulse.amm.kernel import V4Pool
+from alphapulse.amm.pool_kinds import SingletonPool
 from alphapulse.amm.uniswap_v3.tick_math import sqrt_ratio_at_tick
 from alphapulse.amm.uniswap_v4 import (
     DYNAMIC_FEE,
     HookFlag,
     Refusal,
-    V4Pool,
     refusal_of,
     swap_fee_pips,
     unpack_protocol_fee,
@@ -21,7 +22,7 @@ def hooks(flags: int) -> bytes:
     return bytes.fromhex("c0ffee" * 6) + flags.to_bytes(2, "big")
 
 
-def pool(protocol_fee: int = 0, fee: int = 3000) -> V4Pool:
+def pool(protocol_fee: int = 0, fee: int = 3000) -> SingletonPool:
     return V4Pool(sqrt_ratio_at_tick(0), 0, 10**18, fee, 60, TICKS, protocol_fee=protocol_fee)
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from alphapulse.amm.kernel import V4Pool
 from alphapulse.amm.uniswap_v3.tick_math import MAX_TICK, sqrt_ratio_at_tick
-from alphapulse.amm.uniswap_v4 import V4Pool
 from alphapulse.errors import InsufficientLiquidity
 
 

@@ -8,12 +8,16 @@ import pytest
 from alphapulse.amm.amplification import Ramp
 from alphapulse.amm.balancer_math.fixed_point import PowVersion
 from alphapulse.amm.balancer_math.stable_math import InvariantVersion
-from alphapulse.amm.balancer_stable import BalancerStablePool
-from alphapulse.amm.solidly import SolidlyStablePool, SolidlyVolatilePool
-from alphapulse.amm.stableswap import CurvePool
+from alphapulse.amm.kernel import (
+    BalancerStablePool,
+    CurvePool,
+    SolidlyStablePool,
+    SolidlyVolatilePool,
+    V4Pool,
+    WeightedPool,
+)
 from alphapulse.amm.uniswap_v3.tick_math import sqrt_ratio_at_tick
-from alphapulse.amm.uniswap_v4 import HookFlag, Refusal, V4Pool
-from alphapulse.amm.weighted import WeightedPool
+from alphapulse.amm.uniswap_v4 import HookFlag, Refusal
 from alphapulse.market.freshness import Freshness
 from alphapulse.market.graph import PoolGraph
 from alphapulse.market.pool import PoolKey

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from enum import IntEnum, unique
 
 from alphapulse.amm.uniswap_v3.full_math import div_floor, div_up
-from alphapulse.amm.words import word
+from alphapulse.amm.words import divided, divided_up, word
 from alphapulse.errors import PoolNotTradeable
 
 __all__ = ["AMP_PRECISION", "InvariantVersion", "balance_at", "invariant_of"]
@@ -50,24 +50,22 @@ def _rounded_up(amplified: int, balances: Sequence[int], total: int, invariant: 
     count = len(balances)
     product = balances[0] * count
     for balance in balances[1:]:
-        product = div_up(word(product * balance * count), invariant)
-    above = word(
-        count * invariant * invariant + div_up(word(amplified * total * product), AMP_PRECISION)
-    )
+        product = divided_up(product * balance * count, invariant)
+    above = count * invariant * invariant + div_up(word(amplified * total * product), AMP_PRECISION)
     below = (count + 1) * invariant + div_floor(
         (amplified - AMP_PRECISION) * product, AMP_PRECISION
     )
-    return div_up(above, below)
+    return divided_up(above, below)
 
 
 def _rounded_down(amplified: int, balances: Sequence[int], total: int, invariant: int) -> int:
     count = len(balances)
     power = invariant
     for balance in balances:
-        power = div_floor(word(power * invariant), balance * count)
-    above = word((div_floor(amplified * total, AMP_PRECISION) + power * count) * invariant)
+        power = divided(power * invariant, balance * count)
+    above = (div_floor(amplified * total, AMP_PRECISION) + power * count) * invariant
     below = div_floor((amplified - AMP_PRECISION) * invariant, AMP_PRECISION) + (count + 1) * power
-    return div_floor(above, below)
+    return divided(above, below)
 
 
 def balance_at(amplification: int, balances: Sequence[int], invariant: int, index: int) -> int:
@@ -85,17 +83,17 @@ def balance_at(amplification: int, balances: Sequence[int], invariant: int, inde
     amplified = amplification * count
     product = balances[0] * count
     for balance in balances[1:]:
-        product = div_floor(word(product * balance * count), invariant)
+        product = divided(product * balance * count, invariant)
     if product == 0:
         raise PoolNotTradeable("stable pool whose balances are too far apart")
     others = sum(balances) - balances[index]
     square = word(invariant * invariant)
-    constant = word(div_up(square, amplified * product) * AMP_PRECISION * balances[index])
+    constant = word(divided_up(square, amplified * product) * AMP_PRECISION * balances[index])
     linear = others + div_floor(invariant, amplified) * AMP_PRECISION
-    balance = div_up(square + constant, invariant + linear)
+    balance = divided_up(square + constant, invariant + linear)
     for _ in range(ITERATIONS_MAX):
         before = balance
-        balance = div_up(word(balance * balance + constant), 2 * balance + linear - invariant)
+        balance = divided_up(balance * balance + constant, 2 * balance + linear - invariant)
         if abs(balance - before) <= 1:
             return balance
     raise PoolNotTradeable("the stable balance does not settle")

@@ -1,0 +1,89 @@
+"""What a twin of the pool arithmetic offers; `kernel` holds the twins and chooses one."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from alphapulse.amm.pool import PoolQuoter
+from alphapulse.amm.pool_graph import Anchors, Update
+from alphapulse.amm.pool_kinds import ConcentratedPool, PairPool, SingletonPool
+from alphapulse.amm.sizing import Sizing
+from alphapulse.amm.token_kinds import PlainStablePool, ReservePool, VaultPool, VaultStablePool
+
+__all__ = ["CycleGraph", "Kernel", "WireReader"]
+
+
+class CycleGraph(Protocol):
+    """A stateful graph of pools; `amm.pool_graph.PoolGraph` says what each answer means."""
+
+    def __len__(self) -> int:
+        """Return how many pools there are."""
+        ...
+
+    def add_pair(
+        self, token0: int, token1: int, *, reserve0: int, reserve1: int, fee_pips: int
+    ) -> int:
+        """Add a pair and return its number."""
+        ...
+
+    def add_concentrated(  # noqa: PLR0913 - two tokens and the state of a pool
+        self,
+        token0: int,
+        token1: int,
+        *,
+        sqrt_price_x96: int,
+        tick: int,
+        liquidity: int,
+        fee_pips: int,
+        tick_spacing: int,
+        ticks: Mapping[int, tuple[int, int]],
+    ) -> int:
+        """Add a concentrated pool and return its number."""
+        ...
+
+    def apply(self, updates: Sequence[Update]) -> list[int]:
+        """Apply updates in order and return the pools that refused one."""
+        ...
+
+    def search(
+        self, changed: Sequence[int], anchors: Anchors
+    ) -> list[tuple[tuple[int, ...], Sizing]]:
+        """Return every cycle through a changed pool that earns anything, best first."""
+        ...
+
+    def fingerprint(self, index: int) -> bytes:
+        """Return a pool's whole state as canonical bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WireReader:
+    """Coarse readers of bytes that only the Rust twin has: whoever has none reads message by message.
+
+    `scan_messages(block, rules, verify=, relay=)` answers columns of little-endian numbers, `gather` one field of many
+    payloads, `decode_logs` events as (kind, values ...) or (-1, word, offset).
+    """
+
+    scan_messages: Callable[..., dict[str, bytes]]
+    gather: Callable[[bytes, bytes, int, int], bytes]
+    decode_logs: Callable[[Sequence[tuple[Sequence[bytes], bytes]]], list[tuple[object, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One twin: its name, its pool classes and its questions."""
+
+    name: str
+    v2_pool: Callable[[int, int, int], PairPool]
+    v3_pool: Callable[..., ConcentratedPool]
+    v4_pool: Callable[..., SingletonPool]
+    curve_pool: Callable[..., PlainStablePool]
+    balancer_stable_pool: Callable[..., VaultStablePool]
+    weighted_pool: Callable[..., VaultPool]
+    solidly_volatile_pool: Callable[..., ReservePool]
+    solidly_stable_pool: Callable[..., ReservePool]
+    optimise: Callable[..., Sizing | None]
+    optimise_batch: Callable[..., list[Sizing | None]]
+    quote_batch: Callable[[PoolQuoter, Sequence[int], bool], list[int]]
+    pool_graph: Callable[..., CycleGraph]
+    wire: WireReader | None
