@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -43,12 +42,14 @@ from alphapulse.transport.subjects import (
 __all__ = ["NatsBus"]
 
 REQUEST_S = 5.0  # for an answer of the server
-CONNECT_S = 2.0
+CONNECT_S = 2
 PING_S = 1
 PINGS_OPEN = 3
 ACK_S = 3.0  # for the acknowledgement of a message; then the connection is taken for dead
 REFUSED_PAUSE_S = 0.1  # before a message that a full stream refused is sent again
 IN_FLIGHT = 256  # messages of a producer without acknowledgement, where the stream refuses none
+BASE_ATTEMPTS = 10
+BASE_PAUSE_S = 1.0
 DUPLICATE_WINDOW_S = 120
 CLOSE_S = 1.0
 _AGES_S = {
@@ -81,6 +82,7 @@ class NatsBus(LinkedBusBase):
         self._wake = asyncio.Event()
         self._is_up = False
         self._nats: Client | None = None
+        self._requests: set[asyncio.Task[None]] = set()
         self._followers = {
             domain: BusFollower(
                 domain,
@@ -123,6 +125,7 @@ class NatsBus(LinkedBusBase):
         finally:
             await bus.drain(timeout_s=CLOSE_S)
             bus._end()
+            tasks += bus._requests
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -234,17 +237,23 @@ class NatsBus(LinkedBusBase):
         async def on_error(error: Exception) -> None:
             self._note(error)
 
-        return await nats.connect(
-            servers=[self._nats_config.url.reveal()],
-            name=self._nats_config.name,
-            allow_reconnect=False,
-            connect_timeout=CONNECT_S,
-            ping_interval=PING_S,
-            max_outstanding_pings=PINGS_OPEN,
-            disconnected_cb=on_end,
-            closed_cb=on_end,
-            error_cb=on_error,
-        )
+        client = Client()
+        try:
+            await client.connect(
+                servers=[self._nats_config.url.reveal()],
+                name=self._nats_config.name,
+                allow_reconnect=False,
+                connect_timeout=CONNECT_S,
+                ping_interval=PING_S,
+                max_outstanding_pings=PINGS_OPEN,
+                disconnected_cb=on_end,
+                closed_cb=on_end,
+                error_cb=on_error,
+            )
+        except BaseException:
+            await client.close()
+            raise
+        return client
 
     async def _ensure_stream(self, js: JetStreamContext, domain: int) -> None:
         try:
@@ -267,14 +276,14 @@ class NatsBus(LinkedBusBase):
 
     async def _come_up(self, client: Client) -> None:
         """Tell that the link stands when everything that was missed has been heard."""
-        for domain in sorted({domain for domain, _ in self._outboxes}):
-            subject = control_subject(self._nats_config.prefix, domain)
+        self._nats = client
+        for domain, source in self._outboxes:
+            subject = f"{control_subject(self._nats_config.prefix, domain)}.{source}"
             await client.subscribe(subject, cb=self._on_control)
         for reader in self._readers.values():
             await reader.caught_up.wait()
         if self._group is not None:
             await self._group.settled.wait()
-        self._nats = client
         self._is_up = True
         self._last_error = ""
         for follower in self._followers.values():
@@ -396,23 +405,30 @@ class NatsBus(LinkedBusBase):
         """Return what asks the producers of a domain for fresh base messages."""
 
         def ask(source: int) -> None:
-            client = self._nats
-            if client is None:
-                return
-            request = RecoveryRequest(
-                consumer_id=0,
-                last_sequence=0,
-                current_sequence=0,
-                request=RecoveryKind.SNAPSHOT,
-                source=source,
-            )
-            header = Header(domain, source, 0, 0, self._clock())
-            data = encode(Message(header, (request,)))
-            subject = control_subject(self._nats_config.prefix, domain)
-            task = asyncio.ensure_future(client.publish(subject, data))
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            task = asyncio.create_task(self._request_base(domain, source))
+            self._requests.add(task)
+            task.add_done_callback(self._requests.discard)
 
         return ask
+
+    async def _request_base(self, domain: int, source: int) -> None:
+        """Ask until the producer answers that it heard, or nobody does."""
+        request = RecoveryRequest(
+            consumer_id=0,
+            last_sequence=0,
+            current_sequence=0,
+            request=RecoveryKind.SNAPSHOT,
+            source=source,
+        )
+        header = Header(domain, source, 0, 0, self._clock())
+        data = encode(Message(header, (request,)))
+        subject = f"{control_subject(self._nats_config.prefix, domain)}.{source}"
+        for _ in range(BASE_ATTEMPTS):
+            with contextlib.suppress(NatsError, TimeoutError):
+                if self._nats is not None:
+                    await self._nats.request(subject, data, timeout=1.0)
+                    return
+            await asyncio.sleep(BASE_PAUSE_S)
 
     async def _on_control(self, msg: Msg) -> None:
         try:
@@ -422,6 +438,7 @@ class NatsBus(LinkedBusBase):
             return
         request = message.first(RecoveryRequest)
         if request is not None and self._is_own(message.header.domain, request.source):
+            await msg.respond(b"")
             self._want_base(message.header.domain, request.source)
 
     def _is_connected(self) -> bool:
