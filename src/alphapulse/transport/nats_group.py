@@ -9,7 +9,7 @@ from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, KeyValueConfig, StorageType
 from nats.js.client import JetStreamContext
-from nats.js.errors import BucketNotFoundError, KeyWrongLastSequenceError, NoKeysError
+from nats.js.errors import BucketNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
 from alphapulse.primitives.units import div_ceil
@@ -39,6 +39,7 @@ class GroupMember:
         self._config = config
         self._member = member
         self._take = take
+        self._left_behind: list[str] = []
         self._until: dict[str, float] = {}
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
 
@@ -60,20 +61,17 @@ class GroupMember:
                 pause_s = self._config.renew_s - (time.monotonic() - started)
                 await asyncio.sleep(max(pause_s, 0.01))
         finally:
-            held = list(self.held)
-            await asyncio.gather(*(self._stop(partition) for partition in held))
-            for partition in held:
-                self.held.pop(partition, None)
+            now = time.monotonic()
+            self._left_behind = [
+                partition for partition in self.held if self._until.get(partition, 0.0) > now + 1
+            ]
+            await asyncio.gather(*(self._drop(partition) for partition in list(self.held)))
 
     async def leave(self, js: JetStreamContext) -> None:
-        """Give everything back at once, so that the others need not wait for leases to end."""
-        leases = await self._bucket(js)
-        for partition in partitions(self._config.partitions):
-            entry_key = self._lease_key(partition)
-            with contextlib.suppress(KeyWrongLastSequenceError):
-                if partition in self._until:
-                    await leases.delete(entry_key)
-        await leases.delete(self._member_key())
+        """Give back at once what is surely still held, so that the others need not wait for leases to end."""
+        for partition in self._left_behind:
+            await self._forget(js, self._lease_key(partition))
+        await self._forget(js, self._member_key())
 
     async def _bucket(self, js: JetStreamContext) -> KeyValue:
         try:
@@ -101,10 +99,10 @@ class GroupMember:
 
     async def _share(self, js: JetStreamContext, leases: KeyValue) -> None:
         """Take free partitions up to the fair share, or give back what is above it."""
-        fair = div_ceil(self._config.partitions, await self._members(leases))
+        fair = div_ceil(self._config.partitions, await self._members(js))
         for partition in sorted(self.held)[fair:]:
             await self._drop(partition)
-            await leases.delete(self._lease_key(partition))
+            await self._forget(js, self._lease_key(partition))
         for partition in partitions(self._config.partitions):
             if len(self.held) >= fair:
                 return
@@ -122,11 +120,15 @@ class GroupMember:
                 for domain in sorted(self._config.consumes)
             ]
 
-    async def _members(self, leases: KeyValue) -> int:
-        try:
-            return len(await leases.keys(filters=[f"{self._group()}.member.*"]))
-        except NoKeysError:
-            return 1
+    async def _members(self, js: JetStreamContext) -> int:
+        """Return how many members live: each keeps one key, which ends with it."""
+        subject = f"$KV.{BUCKET}.{self._group()}.member.*"
+        state = (await js.stream_info(f"KV_{BUCKET}", subjects_filter=subject)).state
+        return max(len(state.subjects or {}), 1)
+
+    async def _forget(self, js: JetStreamContext, key: str) -> None:
+        """Remove a key without a trace, so that it counts no longer and the next can take it."""
+        await js.purge_stream(f"KV_{BUCKET}", subject=f"$KV.{BUCKET}.{key}")
 
     async def _drop(self, partition: str) -> None:
         self.held.pop(partition, None)
