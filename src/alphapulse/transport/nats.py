@@ -238,6 +238,7 @@ class NatsBus(LinkedBusBase):
             self._note(error)
 
         client = Client()
+        is_connected = False
         try:
             await client.connect(
                 servers=[self._nats_config.url.reveal()],
@@ -250,9 +251,10 @@ class NatsBus(LinkedBusBase):
                 closed_cb=on_end,
                 error_cb=on_error,
             )
-        except BaseException:
-            await client.close()
-            raise
+            is_connected = True
+        finally:
+            if not is_connected:
+                await client.close()
         return client
 
     async def _ensure_stream(self, js: JetStreamContext, domain: int) -> None:

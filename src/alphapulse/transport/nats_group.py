@@ -127,7 +127,7 @@ class GroupMember:
         return max(len(state.subjects or {}), 1)
 
     async def _forget(self, js: JetStreamContext, key: str) -> None:
-        """Remove a key without a trace, so that it counts no longer and the next can take it."""
+        """Remove a key without a trace, so that it does not count and the next can take it."""
         await js.purge_stream(f"KV_{BUCKET}", subject=f"$KV.{BUCKET}.{key}")
 
     async def _drop(self, partition: str) -> None:
