@@ -18,7 +18,7 @@ WORDS = {
         "--json",
     ],
     "bench": ["--json"],
-    "relay": ["serve"],
+    "relay": ["serve", "tail", "stats"],
     "keys": ["import", "create", "list"],
 }
 

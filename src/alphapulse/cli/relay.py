@@ -1,4 +1,6 @@
-"""`alphapulse relay`: the relays between processes. `serve` runs them until a signal; it drains before it ends."""
+"""`alphapulse relay`: the relays between processes. `serve` runs them until a signal and drains before it ends; `tail`
+and `stats` look at them.
+"""
 
 import argparse
 import asyncio
@@ -10,6 +12,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from alphapulse.cli import relay_stats, relay_tail
 from alphapulse.cli.exit_codes import DONE
 from alphapulse.errors import Misconfigured
 from alphapulse.observability.log import configure
@@ -42,6 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     serve.add_argument("--config", type=Path, metavar="FILE", help="TOML with other numbers")
     serve.add_argument("--json", action="store_true", help="print the sockets as one JSON line")
     serve.set_defaults(act=_serve)
+    for name, text, module in (
+        ("tail", "print what the relays forward, as it comes", relay_tail),
+        ("stats", "producers, consumers, lag, losses and journals of the relays", relay_stats),
+    ):
+        deed = deeds.add_parser(name, help=text, description=text, epilog=parser.epilog)
+        module.add_arguments(deed)
+        deed.set_defaults(act=module.run)
 
 
 def run(options: argparse.Namespace) -> int:
