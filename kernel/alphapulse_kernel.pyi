@@ -1,7 +1,7 @@
 """The Rust twin's face; `alphapulse.amm.kernel` is the only module that imports it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, type_check_only
+from typing import Protocol, final, type_check_only
 
 from typing_extensions import disjoint_base
 
@@ -11,6 +11,7 @@ __all__ = [
     "CurvePool",
     "PairView",
     "PoolGraph",
+    "Sizings",
     "SolidlyPair",
     "SolidlyStablePool",
     "SolidlyVolatilePool",
@@ -285,12 +286,17 @@ class PoolGraph:
     ) -> list[tuple[tuple[int, ...], tuple[tuple[int, ...], int, int]]]: ...
     def fingerprint(self, index: int) -> bytes: ...
 
+@final
+class Sizings:
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> tuple[tuple[int, ...], int, int] | None: ...
+
 def optimise(
     hops: Sequence[tuple[object, bool]], *, premium_bps: int, max_amount_in: int
 ) -> tuple[tuple[int, ...], int, int] | None: ...
 def optimise_batch(
     paths: Sequence[Sequence[tuple[object, bool]]], *, premium_bps: int, max_amount_in: int
-) -> list[tuple[tuple[int, ...], int, int] | None]: ...
+) -> Sizings: ...
 def quote_batch(pool: object, amounts: Sequence[int], zero_for_one: bool) -> list[int]: ...
 def scan_messages(
     data: bytes,

@@ -73,8 +73,11 @@ def test_random_cycles_are_sized_alike() -> None:
         batches.append((hops, twins))
     assert paying > CYCLES // 4
     terms = {"premium_bps": 5, "max_amount_in": 10**30}
-    mine = kernel.PYTHON.optimise_batch([hops for hops, _ in batches[:200]], **terms)
-    assert RUST.optimise_batch([twins for _, twins in batches[:200]], **terms) == mine
+    sizings = kernel.PYTHON.optimise_batch([hops for hops, _ in batches[:200]], **terms)
+    found = RUST.optimise_batch([twins for _, twins in batches[:200]], **terms)
+    assert list(found) == sizings
+    assert found[-1] == sizings[-1]
+    assert found[3:9] == sizings[3:9]
 
 
 def test_questions_that_make_no_sense_are_answered_alike() -> None:

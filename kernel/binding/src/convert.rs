@@ -2,7 +2,7 @@
 //!
 //! What no width holds becomes the nearest value that every check refuses as it refuses the original.
 
-use alphapulse_kernel_math::full_math::{U256, U512};
+use alphapulse_kernel_math::full_math::{from_u128, U256, U512};
 use alphapulse_kernel_math::int::Int;
 use alphapulse_kernel_math::refusal::out_of_range;
 use alphapulse_kernel_math::Answer;
@@ -12,6 +12,7 @@ use pyo3::types::{PyBytes, PyInt};
 use pyo3::{intern, IntoPyObjectExt};
 
 static TWO_64: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static TWO_128: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static TWO_256: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 fn power<'py>(
@@ -35,6 +36,9 @@ pub fn signed(value: &Bound<'_, PyAny>) -> PyResult<(bool, U256)> {
 fn magnitude(value: &Bound<'_, PyAny>, py: Python<'_>) -> PyResult<U256> {
     if value.lt(power(py, &TWO_64, 64)?.bind(py))? {
         return Ok(U256::from(value.extract::<u64>()?));
+    }
+    if value.lt(power(py, &TWO_128, 128)?.bind(py))? {
+        return Ok(from_u128(value.extract::<u128>()?));
     }
     if value.ge(power(py, &TWO_256, 256)?.bind(py))? {
         return Ok(U256::MAX);
@@ -156,6 +160,10 @@ pub fn to_python(py: Python<'_>, value: U256) -> PyResult<Bound<'_, PyAny>> {
     let limbs = value.as_limbs();
     if limbs[1] | limbs[2] | limbs[3] == 0 {
         return limbs[0].into_bound_py_any(py);
+    }
+    if limbs[2] | limbs[3] == 0 {
+        let low = u128::from(limbs[0]) | u128::from(limbs[1]) << 64;
+        return low.into_bound_py_any(py);
     }
     limbs_to_python(py, limbs)
 }

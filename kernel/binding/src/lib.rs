@@ -31,6 +31,7 @@ fn alphapulse_kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<families::SolidlyVolatilePool>()?;
     module.add_class::<families::SolidlyStablePool>()?;
     module.add_class::<graph::PoolGraph>()?;
+    module.add_class::<questions::Sizings>()?;
     module.add_function(wrap_pyfunction!(questions::optimise, module)?)?;
     module.add_function(wrap_pyfunction!(questions::optimise_batch, module)?)?;
     module.add_function(wrap_pyfunction!(questions::quote_batch, module)?)?;

@@ -3,7 +3,7 @@
 use alphapulse_kernel_math::pool::{Hop, Quoter};
 use alphapulse_kernel_math::sizing::{self, Sizing};
 use alphapulse_kernel_math::{batch, tick_math, token_pool, Answer};
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyIndexError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
@@ -51,9 +51,30 @@ impl<'py> FromPyObject<'_, 'py> for Held<'py> {
     }
 }
 
-type HeldHops<'py> = Vec<(Held<'py>, bool)>;
+type HeldHop<'py> = (Held<'py>, bool);
 
-fn hops_of<'a>(held: &'a HeldHops<'_>) -> PyResult<Vec<Hop<'a>>> {
+/// Adds the hops of a path, a sequence of (pool, side).
+fn hold<'py>(path: &Bound<'py, PyAny>, held: &mut Vec<HeldHop<'py>>) -> PyResult<()> {
+    let mut add = |hop: &Bound<'py, PyAny>| -> PyResult<()> {
+        let hop = hop.cast::<PyTuple>()?;
+        if hop.len() != 2 {
+            return Err(PyTypeError::new_err("a hop must be a pool and a side"));
+        }
+        let (pool, side) = (hop.get_borrowed_item(0)?, hop.get_borrowed_item(1)?);
+        let pool = pool.extract()?;
+        if matches!(pool, Held::Smooth(..)) {
+            return Err(PyTypeError::new_err("a smooth curve is sized by the specification"));
+        }
+        held.push((pool, side.extract()?));
+        Ok(())
+    };
+    match path.cast::<PyList>() {
+        Ok(path) => path.iter().try_for_each(|hop| add(&hop)),
+        Err(_) => path.try_iter()?.try_for_each(|hop| add(&hop?)),
+    }
+}
+
+fn hops_of<'a>(held: &'a [HeldHop<'_>]) -> PyResult<Vec<Hop<'a>>> {
     let hops = held.iter().map(|(pool, zero_for_one)| Ok((pool.quoter()?, *zero_for_one)));
     hops.collect::<Answer<_>>().map_err(raised)
 }
@@ -80,12 +101,14 @@ pub fn sizing_to_python<'py>(
 #[pyfunction]
 #[pyo3(signature = (hops, *, premium_bps, max_amount_in))]
 pub fn optimise<'py>(
-    py: Python<'py>,
-    hops: HeldHops<'py>,
+    hops: &Bound<'py, PyAny>,
     premium_bps: u64,
     max_amount_in: Amount,
 ) -> PyResult<Option<Bound<'py, PyTuple>>> {
-    let hops = hops_of(&hops)?;
+    let py = hops.py();
+    let mut held = Vec::with_capacity(4);
+    hold(hops, &mut held)?;
+    let hops = hops_of(&held)?;
     let ask = || guarded(|| sizing::optimise(&hops, premium_bps, max_amount_in.0));
     // Pairs alone take a few microseconds: less than it costs others to notice a released lock.
     let is_long = hops.iter().any(|(pool, _)| !matches!(pool, Quoter::V2(_)));
@@ -93,23 +116,49 @@ pub fn optimise<'py>(
     sizing_to_python(py, sizing.as_ref())
 }
 
+/// Sizings of a batch, each made into Python's numbers when it is looked at.
+#[pyclass(frozen, sequence, module = "alphapulse_kernel")]
+pub struct Sizings {
+    found: Vec<Option<Sizing>>,
+}
+
+#[pymethods]
+impl Sizings {
+    fn __len__(&self) -> usize {
+        self.found.len()
+    }
+
+    fn __getitem__<'py>(
+        &self,
+        py: Python<'py>,
+        index: usize,
+    ) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        match self.found.get(index) {
+            Some(sizing) => sizing_to_python(py, sizing.as_ref()),
+            None => Err(PyIndexError::new_err("there is no path of this number")),
+        }
+    }
+}
+
 /// The best sizing of each cycle, as `optimise` gives it.
 #[pyfunction]
 #[pyo3(signature = (paths, *, premium_bps, max_amount_in))]
-pub fn optimise_batch<'py>(
-    py: Python<'py>,
-    paths: Vec<HeldHops<'py>>,
+pub fn optimise_batch(
+    paths: &Bound<'_, PyAny>,
     premium_bps: u64,
     max_amount_in: Amount,
-) -> PyResult<Bound<'py, PyList>> {
-    let paths: Vec<Vec<Hop<'_>>> = paths.iter().map(hops_of).collect::<PyResult<_>>()?;
-    let found =
-        py.detach(|| guarded(|| batch::optimise_batch(&paths, premium_bps, max_amount_in.0)))?;
-    let answers = PyList::empty(py);
-    for sizing in &found {
-        answers.append(sizing_to_python(py, sizing.as_ref())?)?;
+) -> PyResult<Sizings> {
+    let mut held = vec![];
+    let mut ends = vec![];
+    for path in paths.try_iter()? {
+        hold(&path?, &mut held)?;
+        ends.push(held.len());
     }
-    Ok(answers)
+    let hops = hops_of(&held)?;
+    let found = paths
+        .py()
+        .detach(|| guarded(|| batch::optimise_batch(&hops, &ends, premium_bps, max_amount_in.0)))?;
+    Ok(Sizings { found })
 }
 
 /// What each exact input buys from one pool; the first refusal is raised.

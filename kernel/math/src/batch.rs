@@ -10,11 +10,18 @@ pub fn quote_batch(pool: Quoter<'_>, amounts: &[U256], zero_for_one: bool) -> Ve
     amounts.iter().map(|&amount| pool.amount_out(amount, zero_for_one)).collect()
 }
 
-/// The best sizing of each path.
+/// The best sizing of each path; the hops of all stand in a row, and `ends` says where each path ends.
 pub fn optimise_batch(
-    paths: &[Vec<Hop<'_>>],
+    hops: &[Hop<'_>],
+    ends: &[usize],
     premium_bps: u64,
     max_amount_in: U256,
 ) -> Answer<Vec<Option<Sizing>>> {
-    paths.iter().map(|hops| optimise(hops, premium_bps, max_amount_in)).collect()
+    let mut found = Vec::with_capacity(ends.len());
+    let mut start = 0;
+    for &end in ends {
+        found.push(optimise(&hops[start..end], premium_bps, max_amount_in)?);
+        start = end;
+    }
+    Ok(found)
 }

@@ -33,7 +33,7 @@ from alphapulse.amm.token_kinds import (
     VaultPool,
     VaultStablePool,
 )
-from alphapulse.amm.twin import CycleGraph, Kernel, WireReader
+from alphapulse.amm.twin import CycleGraph, Kernel, Sizings, WireReader, sizing_of
 from alphapulse.amm.uniswap_v3.pool import V3State
 from alphapulse.amm.uniswap_v3.tick_math import MAX_TICK, MIN_TICK
 from alphapulse.errors import AlphaPulseError, Misconfigured
@@ -215,38 +215,31 @@ if not _absence:
         __slots__ = ()
 
     _RUST_POOLS = (_RustV2Pool, _RustV3Pool, _RustPairView)
-    _SIZED_POOLS = (_RustV2Pool, _RustV3Pool)
-
-    def _are_native(hops: Path) -> bool:
-        return all(isinstance(pool, _SIZED_POOLS) for pool, _ in hops)
-
-    def _sizing(parts: tuple[tuple[int, ...], int, int] | None) -> Sizing | None:
-        if parts is None:
-            return None
-        amounts, premium, gross_profit = parts
-        return Sizing(amounts[0], amounts, premium, gross_profit)
 
     def _optimise(hops: Path, *, premium_bps: int, max_amount_in: int) -> Sizing | None:
-        if not _are_native(hops):
+        try:
+            parts = alphapulse_kernel.optimise(
+                hops, premium_bps=premium_bps, max_amount_in=max_amount_in
+            )
+        except TypeError:  # a pool that the Rust twin does not keep
             return python_sizing.optimise(
                 hops, premium_bps=premium_bps, max_amount_in=max_amount_in
             )
-        return _sizing(
-            alphapulse_kernel.optimise(hops, premium_bps=premium_bps, max_amount_in=max_amount_in)
-        )
+        return sizing_of(parts)
 
     def _optimise_batch(
         paths: Sequence[Path], *, premium_bps: int, max_amount_in: int
-    ) -> list[Sizing | None]:
-        if not all(_are_native(hops) for hops in paths):
+    ) -> Sequence[Sizing | None]:
+        try:
+            found = alphapulse_kernel.optimise_batch(
+                paths, premium_bps=premium_bps, max_amount_in=max_amount_in
+            )
+        except TypeError:  # a pool that the Rust twin does not keep
             return [
                 _optimise(hops, premium_bps=premium_bps, max_amount_in=max_amount_in)
                 for hops in paths
             ]
-        found = alphapulse_kernel.optimise_batch(
-            paths, premium_bps=premium_bps, max_amount_in=max_amount_in
-        )
-        return [_sizing(parts) for parts in found]
+        return Sizings(found)
 
     def _quote_batch(pool: PoolQuoter, amounts: Sequence[int], zero_for_one: bool) -> list[int]:
         if not isinstance(pool, _RUST_POOLS):
@@ -480,8 +473,11 @@ def optimise(hops: Path, *, premium_bps: int, max_amount_in: int) -> Sizing | No
 
 def optimise_batch(
     paths: Sequence[Path], *, premium_bps: int, max_amount_in: int
-) -> list[Sizing | None]:
-    """Return the sizing of each path, as `optimise` gives it, in one crossing."""
+) -> Sequence[Sizing | None]:
+    """Return the sizing of each path, as `optimise` gives it, in one crossing.
+
+    The Rust twin makes Python's numbers of a sizing when it is looked at.
+    """
     return _chosen.optimise_batch(paths, premium_bps=premium_bps, max_amount_in=max_amount_in)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, overload
 
 from alphapulse.amm.pool import PoolQuoter
 from alphapulse.amm.pool_graph import Anchors, Update
@@ -10,7 +10,22 @@ from alphapulse.amm.pool_kinds import ConcentratedPool, PairPool, SingletonPool
 from alphapulse.amm.sizing import Sizing
 from alphapulse.amm.token_kinds import PlainStablePool, ReservePool, VaultPool, VaultStablePool
 
-__all__ = ["CycleGraph", "Kernel", "WireReader"]
+__all__ = ["CycleGraph", "Kernel", "Sizings", "WireReader", "sizing_of"]
+
+# Amounts, premium and gross profit of a sizing.
+SizingParts = tuple[tuple[int, ...], int, int]
+
+
+class PartsByPlace(Protocol):
+    """Parts of sizings, by the place of the path."""
+
+    def __len__(self) -> int:
+        """Return how many paths there are."""
+        ...
+
+    def __getitem__(self, index: int, /) -> SizingParts | None:
+        """Return the parts of one path's sizing."""
+        ...
 
 
 class CycleGraph(Protocol):
@@ -83,7 +98,39 @@ class Kernel:
     solidly_volatile_pool: Callable[..., ReservePool]
     solidly_stable_pool: Callable[..., ReservePool]
     optimise: Callable[..., Sizing | None]
-    optimise_batch: Callable[..., list[Sizing | None]]
+    optimise_batch: Callable[..., Sequence[Sizing | None]]
     quote_batch: Callable[[PoolQuoter, Sequence[int], bool], list[int]]
     pool_graph: Callable[..., CycleGraph]
     wire: WireReader | None
+
+
+def sizing_of(parts: SizingParts | None) -> Sizing | None:
+    """Return a sizing of its amounts, premium and gross profit."""
+    if parts is None:
+        return None
+    amounts, premium, gross_profit = parts
+    return Sizing(amounts[0], amounts, premium, gross_profit)
+
+
+class Sizings(Sequence[Sizing | None]):
+    """The sizings of a batch, each made when it is looked at."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self, found: PartsByPlace) -> None:
+        self._found = found
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @overload
+    def __getitem__(self, index: int) -> Sizing | None: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Sizing | None]: ...
+
+    def __getitem__(self, index: int | slice) -> Sizing | list[Sizing | None] | None:
+        """Return the sizing of one path, or of some."""
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        return sizing_of(self._found[range(len(self))[index]])
