@@ -108,7 +108,7 @@ def test_a_consumer_that_was_away_gets_what_it_missed(tmp_path, gap):
     """A short gap of market data is sent again, a long one gives way to a snapshot; executions come whole."""
 
     async def scenario():
-        async with serve_relays(tmp_path / "relays") as service:
+        async with serve_relays(tmp_path / "relays"):
             desk = unix(tmp_path / "relays", "desk", produces=[(1, 6), (3, 42)])
             async with (
                 joined(UnixBus, desk) as (a, _),
@@ -140,7 +140,6 @@ def test_a_consumer_that_was_away_gets_what_it_missed(tmp_path, gap):
                 else:
                     assert InvalidationAction.RESET in notices_of(heard)
                 assert stream.epoch
-                assert service.relays[1].statistics().producers
 
     run(scenario())
 

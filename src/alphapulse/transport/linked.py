@@ -62,9 +62,6 @@ class LinkedBusBase(ABC):
         self._base_callbacks: list[Callable[[int, int], None]] = []
         self._last_error = ""
         self._reconnects = 0
-        self._sent = 0
-        self._sent_bytes = 0
-        self._resent = 0
         self._received = 0
         self._invalid = 0
 

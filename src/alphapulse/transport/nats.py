@@ -3,73 +3,42 @@
 import asyncio
 import contextlib
 import random
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.js.api import DiscardPolicy, StorageType, StreamConfig
-from nats.js.client import JetStreamContext
-from nats.js.errors import NotFoundError
 
 from alphapulse.errors import DecodeError, StreamLost
 from alphapulse.protocol.codec import decode, encode
-from alphapulse.protocol.header import Domain, Header
+from alphapulse.protocol.header import Header
 from alphapulse.protocol.message import Message
 from alphapulse.protocol.system import RecoveryKind, RecoveryRequest
 from alphapulse.transport.bus import LinkState, LinkStatistics
 from alphapulse.transport.bus_follower import WHOLE_DOMAIN, BusFollower
-from alphapulse.transport.linked import LOSSLESS, LinkedBusBase
+from alphapulse.transport.linked import LinkedBusBase
 from alphapulse.transport.nats_group import GroupMember
 from alphapulse.transport.nats_reader import OrderedReader
+from alphapulse.transport.nats_sender import BusSender, addressed
+from alphapulse.transport.nats_session import REQUEST_S, connect, described, ensure_streams
 from alphapulse.transport.sequence import Sequencer
 from alphapulse.transport.settings import NatsConfig
 from alphapulse.transport.subjects import (
     BROADCAST,
-    DOMAIN_NAMES,
     STREAMS,
     control_subject,
     domain_filter,
-    message_id,
     partition_filter,
     subject_of,
 )
 
 __all__ = ["NatsBus"]
 
-REQUEST_S = 5.0  # for an answer of the server
-CONNECT_S = 2
-PING_S = 1
-PINGS_OPEN = 3
-ACK_S = 3.0  # for the acknowledgement of a message; then the connection is taken for dead
-REFUSED_PAUSE_S = 0.1  # before a message that a full stream refused is sent again
-IN_FLIGHT = 256  # messages of a producer without acknowledgement, where the stream refuses none
+CLOSE_S = 1.0
 BASE_ATTEMPTS = 10
 BASE_PAUSE_S = 1.0
-DUPLICATE_WINDOW_S = 120
-CLOSE_S = 1.0
-_AGES_S = {
-    Domain.MARKET: 600,
-    Domain.SIGNAL: 86_400,
-    Domain.EXECUTION: 30 * 86_400,
-    Domain.SYSTEM: 3_600,
-}
-
-
-class _Flight:
-    """What one producer has sent and not seen acknowledged."""
-
-    __slots__ = ("acknowledged", "not_before", "sent", "since")
-
-    def __init__(self) -> None:
-        self.acknowledged = 1  # the first sequence that is not
-        self.sent = 1  # the first sequence that was not sent on this connection
-        self.since = 0.0
-        self.not_before = 0.0
 
 
 class NatsBus(LinkedBusBase):
@@ -78,8 +47,9 @@ class NatsBus(LinkedBusBase):
     def __init__(self, config: NatsConfig, sequencer: Sequencer, clock: Callable[[], int]) -> None:
         super().__init__(config, sequencer, clock)
         self._nats_config = config
-        self._flights = {key: _Flight() for key in self._outboxes}
-        self._wake = asyncio.Event()
+        self._sender = BusSender(self._note_text)
+        for (domain, source), outbox in self._outboxes.items():
+            self._sender.add((domain, source, sequencer.epoch), outbox)
         self._is_up = False
         self._nats: Client | None = None
         self._requests: set[asyncio.Task[None]] = set()
@@ -150,9 +120,9 @@ class NatsBus(LinkedBusBase):
             state=self.state,
             connections=int(self._is_up),
             reconnects=self._reconnects,
-            sent=self._sent,
-            sent_bytes=self._sent_bytes,
-            resent=self._resent,
+            sent=self._sender.sent,
+            sent_bytes=self._sender.sent_bytes,
+            resent=self._sender.resent,
             waiting=sum(
                 outbox.end_sequence - self._left(*key) for key, outbox in self._outboxes.items()
             ),
@@ -187,9 +157,10 @@ class NatsBus(LinkedBusBase):
             self._reconnects += 1
 
     def _note(self, error: BaseException) -> None:
-        """Keep what went wrong, without the URL, which may hold a password."""
-        text = str(error).replace(self._nats_config.url.reveal(), "***")
-        self._last_error = f"bus: {text or type(error).__name__}"
+        self._last_error = described(error, self._nats_config)
+
+    def _note_text(self, text: str) -> None:
+        self._last_error = text
 
     async def _session(self) -> None:
         """Hold one connection until it ends.
@@ -197,17 +168,16 @@ class NatsBus(LinkedBusBase):
         Raises  an error of the client, or StreamLost.
         """
         closed = asyncio.Event()
-        client = await self._connect(closed)
+        client = await connect(self._nats_config, closed, self._note)
         tasks: list[asyncio.Task[Any]] = []
         try:
             js = client.jetstream(timeout=REQUEST_S)
-            for domain in sorted(DOMAIN_NAMES):
-                await self._ensure_stream(js, domain)
+            await ensure_streams(js, self._nats_config)
             tasks.append(asyncio.create_task(closed.wait()))
             tasks += [asyncio.create_task(one.run(client, js)) for one in self._readers.values()]
             if self._group is not None:
                 tasks.append(asyncio.create_task(self._group.run(js)))
-            tasks.append(asyncio.create_task(self._send(client)))
+            tasks.append(asyncio.create_task(self._sender.run(client)))
             tasks.append(asyncio.create_task(self._come_up(client)))
             waiting = set(tasks)
             while waiting:
@@ -230,52 +200,6 @@ class NatsBus(LinkedBusBase):
                         await self._group.leave(client.jetstream(timeout=CLOSE_S))
                     await client.close()
 
-    async def _connect(self, closed: asyncio.Event) -> Client:
-        async def on_end() -> None:
-            closed.set()
-
-        async def on_error(error: Exception) -> None:
-            self._note(error)
-
-        client = Client()
-        is_connected = False
-        try:
-            await client.connect(
-                servers=[self._nats_config.url.reveal()],
-                name=self._nats_config.name,
-                allow_reconnect=False,
-                connect_timeout=CONNECT_S,
-                ping_interval=PING_S,
-                max_outstanding_pings=PINGS_OPEN,
-                disconnected_cb=on_end,
-                closed_cb=on_end,
-                error_cb=on_error,
-            )
-            is_connected = True
-        finally:
-            if not is_connected:
-                await client.close()
-        return client
-
-    async def _ensure_stream(self, js: JetStreamContext, domain: int) -> None:
-        try:
-            await js.stream_info(STREAMS[domain])
-        except NotFoundError:
-            is_lossless = domain in LOSSLESS
-            config = self._nats_config
-            await js.add_stream(
-                StreamConfig(
-                    name=STREAMS[domain],
-                    subjects=[domain_filter(config.prefix, domain)],
-                    storage=StorageType.FILE if is_lossless else StorageType.MEMORY,
-                    discard=DiscardPolicy.NEW if is_lossless else DiscardPolicy.OLD,
-                    max_age=_AGES_S[Domain(domain)],
-                    max_bytes=config.stream_bytes,
-                    duplicate_window=DUPLICATE_WINDOW_S,
-                    num_replicas=config.replicas,
-                )
-            )
-
     async def _come_up(self, client: Client) -> None:
         """Tell that the link stands when everything that was missed has been heard."""
         self._nats = client
@@ -291,7 +215,7 @@ class NatsBus(LinkedBusBase):
         for follower in self._followers.values():
             self._inject(follower.resume())
         self._look()
-        self._wake.set()
+        self._sender.wake()
 
     def _interrupt(self) -> None:
         self._nats = None
@@ -304,84 +228,14 @@ class NatsBus(LinkedBusBase):
     # --- what is sent -----------------------------------------------------------------------------------------------------
 
     def _flush(self, domain: int, source: int) -> None:
-        self._wake.set()
+        self._sender.wake()
 
     def _left(self, domain: int, source: int) -> int:
-        return self._flights[domain, source].acknowledged
+        return self._sender.left((domain, source, self._sequencer.epoch))
 
     def _encoded(self, message: Message) -> bytes:
         config = self._nats_config
-        subject = subject_of(message, config.prefix, config.partitions)
-        return subject.encode() + b"\0" + encode(message)
-
-    async def _send(self, client: Client) -> None:
-        """Send what waits, in order: one message at a time where the stream may refuse it.
-
-        Raises  StreamLost when an acknowledgement does not come.
-        """
-        inbox = client.new_inbox()
-        await client.subscribe(f"{inbox}.*", cb=self._on_acknowledgement)
-        for key, outbox in self._outboxes.items():
-            flight = self._flights[key]
-            self._resent += outbox.rewind(flight.acknowledged)
-            flight.acknowledged = max(flight.acknowledged, outbox.first_sequence)
-            flight.sent = flight.acknowledged
-            flight.not_before = 0.0
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(REFUSED_PAUSE_S):
-                    await self._wake.wait()
-            self._wake.clear()
-            now = time.monotonic()
-            for (domain, source), outbox in self._outboxes.items():
-                flight = self._flights[domain, source]
-                if flight.sent > flight.acknowledged and now - flight.since > ACK_S:
-                    raise StreamLost("an acknowledgement did not come")
-                most = 1 if domain in LOSSLESS else IN_FLIGHT
-                while (
-                    outbox and flight.sent - flight.acknowledged < most and now >= flight.not_before
-                ):
-                    await self._send_one(client, inbox, (domain, source))
-
-    async def _send_one(self, client: Client, inbox: str, key: tuple[int, int]) -> None:
-        domain, source = key
-        flight, outbox = self._flights[key], self._outboxes[key]
-        sequence = outbox.next_sequence
-        if flight.sent == flight.acknowledged:
-            flight.since = time.monotonic()
-        if sequence > flight.sent and flight.sent == flight.acknowledged:
-            flight.acknowledged = sequence  # what lay between was dropped before it could be sent
-        (stored,) = outbox.take(1)
-        flight.sent = sequence + 1
-        subject, _, data = stored.partition(b"\0")
-        epoch = self._sequencer.epoch
-        self._sent += 1
-        self._sent_bytes += len(data)
-        await client.publish(
-            subject.decode(),
-            data,
-            reply=f"{inbox}.{domain}-{source}-{sequence}",
-            headers={
-                "Nats-Msg-Id": message_id(domain, source, epoch, sequence),
-                "Ap-Epoch": str(epoch),
-            },
-        )
-
-    async def _on_acknowledgement(self, msg: Msg) -> None:
-        """Go on behind an acknowledged message, or send a refused one again after a pause."""
-        domain, source, sequence = map(int, msg.subject.rpartition(".")[2].split("-"))
-        flight, outbox = self._flights[domain, source], self._outboxes[domain, source]
-        if not flight.acknowledged <= sequence < flight.sent:
-            return
-        if b'"error"' in msg.data or not msg.data:
-            self._last_error = f"bus: refused domain {domain}: {_reason(msg)}"
-            self._resent += outbox.rewind(sequence)
-            flight.sent = flight.acknowledged = sequence
-            flight.not_before = time.monotonic() + REFUSED_PAUSE_S
-            return
-        flight.acknowledged = sequence + 1
-        flight.since = time.monotonic()
-        self._wake.set()
+        return addressed(subject_of(message, config.prefix, config.partitions), encode(message))
 
     # --- what is heard ----------------------------------------------------------------------------------------------------
 
@@ -448,13 +302,3 @@ class NatsBus(LinkedBusBase):
 
     def _on_tick(self, now_ns: int) -> None:
         pass
-
-
-def _reason(msg: Msg) -> str:
-    if not msg.data:
-        return "no stream takes it"
-    try:
-        answer = msgspec.json.decode(msg.data)
-    except msgspec.DecodeError:
-        return "unreadable answer"
-    return str(answer.get("error", {}).get("description", "unknown"))

@@ -25,14 +25,16 @@ class Outbox:
         "lost",
     )
 
-    def __init__(self, *, most_messages: int, most_bytes: int, lossless: bool) -> None:
+    def __init__(
+        self, *, most_messages: int, most_bytes: int, lossless: bool, first: int = 1
+    ) -> None:
         self._most_messages = most_messages
         self._most_bytes = most_bytes
         self._is_lossless = lossless
         self._kept: deque[bytes] = deque()
         self._waiting: deque[bytes] = deque()
         self._bytes = 0
-        self._next = 1
+        self._next = first
         self.lost = 0
 
     def __len__(self) -> int:
