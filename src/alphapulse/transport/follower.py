@@ -55,7 +55,8 @@ class DomainFollower:
     """Turns one domain's arriving messages into messages in sequence.
 
     `is_own` tells a process's own sources, whose messages come back only by mistake. `narrowed` is a subscription
-    with filters, where holes mean nothing. With `history` the first join asks for all that is still journaled.
+    with filters, where holes mean nothing. With `history` the first join asks for all that is still journaled. A relay's
+    own heartbeats are delivered only to whoever `keeps_beats`.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class DomainFollower:
         history: bool = False,
     ) -> None:
         self.consumer_id = 0
+        self.keeps_beats = False
         self.recoveries = 0
         self.snapshots = 0
         self.lost = 0
@@ -181,9 +183,18 @@ class DomainFollower:
         stream.delivered += 1
         if self._may_lose:
             stream.announced.learn(message)
-        if stream.source in RELAY_SOURCES and type(message.tlvs[0]) is Heartbeat:
+        if self._is_beat_of_relay(message) and not self.keeps_beats:
             return  # life of the connection, no statement of the system
         self._sink.deliver(message)
+
+    def _is_beat_of_relay(self, message: Message) -> bool:
+        if message.header.source not in RELAY_SOURCES or not message.tlvs:
+            return False
+        return type(message.tlvs[0]) is Heartbeat
+
+    def start_at(self, source: int, epoch: int, expected: int) -> None:
+        """Expect a number of a run from the beginning, because everything before it is known elsewhere."""
+        self._stream(source).begin_run(epoch, expected)
 
     # --- gaps -------------------------------------------------------------------------------------------------------------
 

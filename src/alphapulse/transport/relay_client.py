@@ -28,7 +28,7 @@ from alphapulse.transport.outbox import Outbox
 from alphapulse.transport.settings import UnixConfig
 from alphapulse.transport.sockets import socket_path
 
-__all__ = ["Dial", "RelayClient", "RelayClientOwner", "dial_sockets"]
+__all__ = ["Carried", "Dial", "RelayClient", "RelayClientOwner", "dial_sockets"]
 
 CONSUMER_SOURCE = (
     255  # on words of a connection that produces nothing; a header must name some source
@@ -42,6 +42,12 @@ _SNAPSHOT_WANTED = 1
 _INSTRUMENTS_PER_SUBSCRIBE = 2_000
 _NS = 1_000_000_000
 _MS = 1_000_000
+
+
+class Carried(Message, frozen=True):
+    """A message with the bytes it came as: for whoever hands it on unchanged."""
+
+    data: bytes
 
 
 Dial = Callable[[int, asyncio.Protocol], Awaitable[None]]
@@ -111,6 +117,7 @@ class RelayClient(asyncio.Protocol):
             narrowed=bool(config.types or config.instruments),
             history=config.history,
         )
+        self._carries = False
         self._was_joined = False
         self._transport: asyncio.Transport | None = None
         self._is_paused = False
@@ -123,6 +130,11 @@ class RelayClient(asyncio.Protocol):
         self._heard_ns = 0
         self._gone = asyncio.Event()
         self._ready: list[Message] = []
+
+    def carry(self) -> None:
+        """Deliver every message with its bytes, a relay's own heartbeats too."""
+        self._carries = True
+        self.follower.keeps_beats = True
 
     # --- life of the connection -------------------------------------------------------------------------------------------
 
@@ -282,6 +294,8 @@ class RelayClient(asyncio.Protocol):
             self.last_error = f"a message was invalid: {error}"
             return
         self.received += 1
+        if self._carries:
+            message = Carried(message.header, message.tlvs, data)
         if message.header.sequence == 0 and self._on_word(message):
             return
         if self._is_subscribed:
