@@ -11,7 +11,7 @@ from alphapulse.archive.reader import ArchiveReader
 from alphapulse.archive.writer import ArchiveWriter
 from alphapulse.cli.main import main
 from alphapulse.node.decisions import Decider
-from alphapulse.node.replay import replay
+from alphapulse.node.replay import ReplayRequest, replay
 from alphapulse.primitives.units import div_floor
 from alphapulse.protocol.market_data import PoolSync
 from alphapulse.protocol.message import Message
@@ -41,6 +41,36 @@ def test_digest_equals_the_live_run_under_any_hash_seed(demo, hash_seed: str) ->
 def test_decisions_come_from_messages_alone(demo) -> None:
     """The result does not depend on what the folder is called or when it is read."""
     assert replay(demo.archive) == replay(demo.archive)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--transport", "unix"),
+        ("--speed", "50"),
+        ("--components", "strategy,portfolio,risk"),
+        ("--components", "portfolio,strategy", "--transport", "unix", "--speed", "100"),
+    ],
+)
+def test_every_mode_gives_the_live_digest(demo, words) -> None:
+    done = command("replay", demo.archive, "--json", *words)
+    assert done.code == 0, done.stdout + done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["digest"] == answer["recorded_digest"] == demo.account["digest"]
+    assert answer["compared"] >= demo.account["decisions"] / 2
+    assert answer["divergence"] is None
+
+
+def test_a_window_says_again_what_was_recorded_in_it(demo) -> None:
+    messages = list(ArchiveReader(demo.archive).messages())
+    signals = [m.header.timestamp_ns for m in messages if m.header.domain == 2]
+    begin, end = signals[len(signals) // 3], signals[-len(signals) // 3]
+    request = ReplayRequest(from_ns=begin - 1_000_000, to_ns=end + 1)
+    result = replay(demo.archive, request=request)
+    assert result.divergence is None
+    assert 0 < result.compared < len(signals)
+    assert result.recorded_digest == ""
+    assert not result.has_failed
 
 
 def rewritten(source: Path, target: Path, change, *, keep: int | None = None) -> None:
@@ -76,6 +106,10 @@ def test_messages_that_differ_decide_otherwise(demo, tmp_path: Path, capsys) -> 
     output = capsys.readouterr()
     assert output.err.splitlines() == ["alphapulse: the replay decided otherwise than the live run"]
     assert demo.account["digest"] in output.out
+    assert "first difference: strategy, message " in output.out
+    replayed, _, recorded = output.out.partition("recorded: ")
+    assert '"tlv": "ArbitrageSignal"' in replayed
+    assert '"tlv": "ArbitrageSignal"' in recorded
 
 
 def test_a_decision_that_is_missing_is_noticed(demo, tmp_path: Path) -> None:

@@ -1,6 +1,11 @@
-"""Feeds an archive to a fresh strategy and compares its decisions with those of the live run."""
+"""Feeds an archive to fresh components and compares what they say with what was recorded.
 
-from collections.abc import Callable
+The order is the record's own where one process made it. Where many did, each component gets the order in which its
+process saw the run, from the archive's DeliveryOrder messages.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,29 +14,89 @@ import msgspec
 from alphapulse.archive.manifest import ArchiveState
 from alphapulse.archive.reader import ArchiveReader
 from alphapulse.errors import InvalidData, Misconfigured
-from alphapulse.node.config import parse_config
-from alphapulse.node.decisions import Decider
-from alphapulse.node.wiring import ChainFacts, strategy_config
+from alphapulse.node.config import Config, parse_config
+from alphapulse.node.replayed import COMPONENTS, Cast, Divergence
+from alphapulse.node.wiring import ChainFacts
 from alphapulse.primitives.address import address
-from alphapulse.strategies.flash_arbitrage.strategy import FlashArbitrage
+from alphapulse.protocol.message import Message
 
-__all__ = ["ReplayResult", "archive_facts", "replay"]
+__all__ = [
+    "FULL_SPEED",
+    "Delivery",
+    "ReplayRequest",
+    "ReplayResult",
+    "archive_facts",
+    "deliveries_of",
+    "pace",
+    "replay",
+]
+
+FULL_SPEED = 0.0
+_BOOKS = "books"  # the process of portfolio and risk, where processes are several
+_DESK = "desk"
+_NS = 1_000_000_000
+Progress = Callable[[int], None]
+Delivery = tuple[Message, int]
+"""A message and the `now_ns` that came with it."""
+
+
+class ReplayRequest(msgspec.Struct, frozen=True):
+    """What to replay: which components, how fast (a multiple of real time, 0 for full speed), and which window.
+
+    A window starts from what came before it: earlier messages are fed without being compared or paced, because a
+    component's state is made of them.
+    """
+
+    components: tuple[str, ...] = ("strategy",)
+    speed: float = FULL_SPEED
+    from_ns: int = 0
+    to_ns: int = 2**64
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether the window is the whole run."""
+        return self.from_ns == 0 and self.to_ns == 2**64
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """What a replay found. `recorded_digest` is empty where the live run did not end by itself."""
+    """What a replay found. `recorded_digest` is empty where there is none to compare with.
+
+    The live run's digest is that of the strategy over the whole run: a window or other components are judged by the
+    recorded messages alone, `compared` of which the components said again.
+    """
 
     messages: int
     decisions: int
     digest: str
     recorded_digest: str
     state: str
+    compared: int = 0
+    divergence: Divergence | None = None
 
     @property
     def is_equal(self) -> bool:
-        """Return whether the digests agree."""
-        return self.digest == self.recorded_digest
+        """Return whether everything that could be compared agrees."""
+        return self.divergence is None and self.digest == self.recorded_digest
+
+    @property
+    def has_failed(self) -> bool:
+        """Return whether anything that could be compared differs."""
+        differs = bool(self.recorded_digest) and self.digest != self.recorded_digest
+        return differs or self.divergence is not None
+
+
+class Recording(msgspec.Struct, frozen=True):
+    """An archive with what a replay of it needs to know."""
+
+    reader: ArchiveReader
+    config: Config
+    facts: ChainFacts
+
+    @property
+    def is_closed(self) -> bool:
+        """Return whether the run ended by itself."""
+        return self.reader.manifest.state is not ArchiveState.OPEN
 
 
 def archive_facts(config: object, facts: ChainFacts) -> dict[str, object]:
@@ -43,10 +108,10 @@ def archive_facts(config: object, facts: ChainFacts) -> dict[str, object]:
     }
 
 
-def replay(root: Path, progress: Callable[[int], None] | None = None) -> ReplayResult:
-    """Return the outcome of one replay; `progress` is told how many messages were fed.
+def open_recording(root: Path) -> Recording:
+    """Open the archive of a node.
 
-    Raises  Misconfigured when the folder is no archive of a node; ArchiveCorrupt where it is damaged.
+    Raises  Misconfigured when the folder is none; ArchiveCorrupt where it is damaged.
     """
     reader = ArchiveReader(root)
     recorded = reader.manifest.facts
@@ -55,20 +120,117 @@ def replay(root: Path, progress: Callable[[int], None] | None = None) -> ReplayR
         facts = ChainFacts(int(recorded["premium_bps"]), address(recorded["operator"]))
     except (KeyError, TypeError, ValueError, InvalidData) as error:
         raise Misconfigured(f"`{root}` was not recorded by a node: it lacks {error}") from error
-    settings = strategy_config(config, facts)
-    decider = Decider(
-        FlashArbitrage(settings), settings.source, publish=lambda _: None, act=lambda _: None
-    )
-    count = 0
-    for count, message in enumerate(reader.messages(), 1):
-        decider.on_message(message, message.header.timestamp_ns)
-        if progress is not None:
-            progress(count)
-    closed = reader.manifest.state is not ArchiveState.OPEN
+    if reader.expired().messages:
+        raise Misconfigured(
+            f"`{root}` has lost its beginning to retention: a replay starts from the first message of a run"
+        )
+    return Recording(reader, config, facts)
+
+
+def replay(
+    root: Path,
+    progress: Progress | None = None,
+    *,
+    request: ReplayRequest | None = None,
+    carry: Callable[[Iterable[Delivery]], Iterator[Delivery]] = iter,
+) -> ReplayResult:
+    """Return the outcome of one replay; `progress` is told how many messages were fed.
+
+    `carry` takes the recorded order and gives it back, for a transport that stands between record and components.
+
+    Raises  Misconfigured when the folder is no archive of a node; ArchiveCorrupt where it is damaged.
+    """
+    request = request or ReplayRequest()
+    recording = open_recording(root)
+    casts: list[Cast] = []
+    messages = 0
+    for names, process in _processes(recording, request.components):
+        cast = Cast(recording.config, recording.facts, names, from_ns=request.from_ns)
+        casts.append(cast)
+        order = _until(deliveries_of(recording.reader, process), request.to_ns)
+        count = 0
+        for count, (message, now_ns) in enumerate(
+            pace(carry(order), request.speed, from_ns=request.from_ns), 1
+        ):
+            cast.feed(message, now_ns)
+            if progress is not None:
+                progress(count)
+        if request.to_ns == 2**64 and recording.is_closed:
+            cast.finish()
+        messages = max(messages, count)
+    return _result(recording, request, casts, messages)
+
+
+def deliveries_of(reader: ArchiveReader, process: str) -> Iterator[Delivery]:
+    """Yield a process's deliveries in its order; without a name the record is the order."""
+    if process:
+        for one in reader.deliveries(process):
+            yield one.message, one.now_ns
+    else:
+        for message in reader.messages():
+            yield message, message.header.timestamp_ns
+
+
+def pace(
+    order: Iterable[Delivery],
+    speed: float,
+    *,
+    from_ns: int = 0,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Delivery]:
+    """Yield deliveries not before their time, at a multiple of real time from `from_ns` on; 0 does not wait."""
+    began: tuple[int, float] | None = None
+    for message, now_ns in order:
+        if speed > FULL_SPEED and now_ns >= from_ns:
+            if began is None:
+                began = (now_ns, clock())
+            due = began[1] + (now_ns - began[0]) / _NS / speed
+            wait = due - clock()
+            if wait > 0:
+                sleep(wait)
+        yield message, now_ns
+
+
+def _until(order: Iterator[Delivery], to_ns: int) -> Iterator[Delivery]:
+    for message, now_ns in order:
+        if now_ns >= to_ns:
+            return
+        yield message, now_ns
+
+
+def _processes(
+    recording: Recording, components: tuple[str, ...]
+) -> list[tuple[tuple[str, ...], str]]:
+    """Return which components share an order, and whose it is."""
+    unknown = sorted(set(components) - set(COMPONENTS))
+    if unknown or not components:
+        raise Misconfigured(
+            f"there is no component `{', '.join(unknown)}`; there are {', '.join(COMPONENTS)}"
+        )
+    desk = str(recording.reader.manifest.facts.get("seen_by", ""))
+    if not desk:
+        return [(components, "")]
+    groups = [
+        (tuple(name for name in components if name == "strategy"), desk),
+        (tuple(name for name in components if name != "strategy"), _BOOKS),
+    ]
+    return [group for group in groups if group[0]]
+
+
+def _result(
+    recording: Recording, request: ReplayRequest, casts: list[Cast], messages: int
+) -> ReplayResult:
+    decider = next((cast.decider for cast in casts if cast.decider is not None), None)
+    found = next((cast.divergence for cast in casts if cast.divergence is not None), None)
+    manifest = recording.reader.manifest
+    is_comparable = decider is not None and request.is_whole and recording.is_closed
     return ReplayResult(
-        messages=count,
-        decisions=decider.digest.count,
-        digest=decider.digest.hexdigest(),
-        recorded_digest=str(recorded.get("digest", "")) if closed else "",
-        state=reader.manifest.state.value,
+        messages=messages,
+        decisions=decider.digest.count if decider else 0,
+        digest=decider.digest.hexdigest() if decider else "",
+        recorded_digest=str(manifest.facts.get("digest", "")) if is_comparable else "",
+        state=manifest.state.value,
+        compared=sum(cast.compared for cast in casts),
+        divergence=found,
     )
