@@ -56,6 +56,14 @@ class RelayProcess:
         self.process.terminate()
         return await self.process.wait()
 
+    async def __aenter__(self) -> "RelayProcess":
+        await self.start()
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        if self.process.returncode is None:
+            await self.kill()
+
 
 async def reconnecting(directory: Path, domain: int, scene) -> None:
     """Run a scene on a connection, again and again until it returns."""
@@ -138,88 +146,86 @@ def test_signals_and_results_survive_the_relay(tmp_path) -> None:
     rng = random.Random(seed)
 
     async def scene() -> None:
-        relay = RelayProcess(tmp_path / "r")
-        await relay.start()
-        said, listeners, tasks = {}, [], []
-        for domain, source in ((SIGNAL, 20), (EXECUTION, 42), (EXECUTION, 41)):
-            voice = Voice(domain, source)
-            said[source] = [voice(trade(number)) for number in range(MESSAGES)]
-            tasks.append(produce(relay.directory, domain, source, said[source]))
-            listeners += [Listener(domain, source) for _ in range(2)]
-        tasks += [one.listen(relay.directory, MESSAGES) for one in listeners]
+        async with RelayProcess(tmp_path / "r") as relay:
+            said, listeners, tasks = {}, [], []
+            for domain, source in ((SIGNAL, 20), (EXECUTION, 42), (EXECUTION, 41)):
+                voice = Voice(domain, source)
+                said[source] = [voice(trade(number)) for number in range(MESSAGES)]
+                tasks.append(produce(relay.directory, domain, source, said[source]))
+                listeners += [Listener(domain, source) for _ in range(2)]
+            tasks += [one.listen(relay.directory, MESSAGES) for one in listeners]
 
-        async def faults() -> None:
-            for _ in range(KILLS):
-                await asyncio.sleep(rng.uniform(0.1, 0.5))
-                await relay.kill()
-                await relay.start()
+            async def faults() -> None:
+                for _ in range(KILLS):
+                    await asyncio.sleep(rng.uniform(0.1, 0.5))
+                    await relay.kill()
+                    await relay.start()
 
-        async with asyncio.timeout(50):
-            await asyncio.gather(faults(), *tasks)
-        for one in listeners:
-            assert one.accepted == said[one.source]
-        assert await relay.stop() == 0
+            async with asyncio.timeout(50):
+                await asyncio.gather(faults(), *tasks)
+            for one in listeners:
+                assert one.accepted == said[one.source]
+            assert await relay.stop() == 0
 
     uvloop.run(scene())
 
 
 def test_market_data_starts_from_a_fresh_base(tmp_path) -> None:
     async def scene() -> None:
-        relay = RelayProcess(tmp_path / "r")
-        await relay.start()
-        voice = Voice(MARKET, 6)
-        prices = [0]
+        async with RelayProcess(tmp_path / "r") as relay:
+            voice = Voice(MARKET, 6)
+            prices = [0]
 
-        def base() -> bytes:
-            prices[0] += 1
-            return b"".join(
-                voice(Quote(pair(number), prices[0], 1, prices[0] + 1, 1, EPOCH))
-                for number in range(5)
-            )
-
-        async def say(stop: asyncio.Event) -> None:
-            async def scene(client: RelayClient) -> bool:
-                client.say(hello(MARKET, role=PeerRole.PRODUCER, source=6, epoch=EPOCH))
-                await client.until(lambda: client.is_closed or bool(client.of(Hello)))
-                answered = 0
-                if voice.last == 0:
-                    client.write(base())
-                while not client.is_closed and not stop.is_set():
-                    client.write(voice(trade(1)))
-                    if len(client.of(RecoveryRequest)) > answered:
-                        answered = len(client.of(RecoveryRequest))
-                        client.write(base())
-                    await asyncio.sleep(0.01)
-                return stop.is_set()
-
-            await reconnecting(relay.directory, MARKET, scene)
-
-        async def quotes(price: int) -> None:
-            async def scene(client: RelayClient) -> bool:
-                client.say(hello(MARKET))
-                client.say(subscribe(MARKET, snapshot=True))
-                await client.until(
-                    lambda: (
-                        client.is_closed
-                        or {q.instrument for q in client.of(Quote) if q.bid_price >= price}
-                        == {pair(number) for number in range(5)}
-                    )
+            def base() -> bytes:
+                prices[0] += 1
+                return b"".join(
+                    voice(Quote(pair(number), prices[0], 1, prices[0] + 1, 1, EPOCH))
+                    for number in range(5)
                 )
-                assert not [q for q in client.of(Quote) if q.bid_price < price]
-                return not client.is_closed
 
-            await reconnecting(relay.directory, MARKET, scene)
+            async def say(stop: asyncio.Event) -> None:
+                async def scene(client: RelayClient) -> bool:
+                    client.say(hello(MARKET, role=PeerRole.PRODUCER, source=6, epoch=EPOCH))
+                    await client.until(lambda: client.is_closed or bool(client.of(Hello)))
+                    answered = 0
+                    if voice.last == 0:
+                        client.write(base())
+                    while not client.is_closed and not stop.is_set():
+                        client.write(voice(trade(1)))
+                        if len(client.of(RecoveryRequest)) > answered:
+                            answered = len(client.of(RecoveryRequest))
+                            client.write(base())
+                        await asyncio.sleep(0.01)
+                    return stop.is_set()
 
-        stop = asyncio.Event()
-        async with asyncio.timeout(30):
-            speaking = asyncio.create_task(say(stop))
-            await quotes(1)
-            await relay.kill()
-            await relay.start()
-            await quotes(2)
-            stop.set()
-            await speaking
-        assert await relay.stop() == 0
+                await reconnecting(relay.directory, MARKET, scene)
+
+            async def quotes(price: int) -> None:
+                async def scene(client: RelayClient) -> bool:
+                    client.say(hello(MARKET))
+                    client.say(subscribe(MARKET, snapshot=True))
+                    await client.until(
+                        lambda: (
+                            client.is_closed
+                            or {q.instrument for q in client.of(Quote) if q.bid_price >= price}
+                            == {pair(number) for number in range(5)}
+                        )
+                    )
+                    assert not [q for q in client.of(Quote) if q.bid_price < price]
+                    return not client.is_closed
+
+                await reconnecting(relay.directory, MARKET, scene)
+
+            stop = asyncio.Event()
+            async with asyncio.timeout(30):
+                speaking = asyncio.create_task(say(stop))
+                await quotes(1)
+                await relay.kill()
+                await relay.start()
+                await quotes(2)
+                stop.set()
+                await speaking
+            assert await relay.stop() == 0
 
     uvloop.run(scene())
 
