@@ -12,12 +12,14 @@ from alphapulse.amm.pool import V2Pool
 from alphapulse.amm.uniswap_v3.pool import limit_of, swap
 from alphapulse.errors import ValueOutOfRange
 from support.amm_evm import seed_of_run
+from support.amm_families import FAMILIES, mixed_cycle
 from support.amm_random import cycle
-from support.kernel_twins import RUST, needs_rust, rust_twin, said
+from support.kernel_twins import RUST, TWINS, needs_rust, rust_twin, said
 
 pytestmark = needs_rust
 
 CYCLES = 1500
+MIXED = 400
 DEPTHS = ((2, 6), (9, 12), (15, 25), (8, 28))
 
 
@@ -78,6 +80,30 @@ def test_random_cycles_are_sized_alike() -> None:
     assert list(found) == sizings
     assert found[-1] == sizings[-1]
     assert found[3:9] == sizings[3:9]
+
+
+def test_cycles_that_mix_all_families_are_sized_alike() -> None:
+    """From a few units to many, from equal worth to worths far apart, with and without a limit."""
+    rng = random.Random(seed_of_run())
+    paying = 0
+    for _ in range(MIXED):
+        names = [rng.choice(list(FAMILIES)) for _ in range(rng.choice([2, 2, 3, 4]))]
+        seed, digits = rng.getrandbits(64), rng.uniform(1, 20)
+        shape = {"depth_digits": (digits, digits + 3), "spread": rng.uniform(0, 8)}
+        try:
+            hops, twins = (
+                mixed_cycle(random.Random(seed), names, **shape, twin=twin) for twin in TWINS
+            )
+        except ValueOutOfRange:  # reserves beyond uint112
+            continue
+        terms = {
+            "premium_bps": rng.choice([0, 5, 9, 100]),
+            "max_amount_in": rng.choice([10**30, 10**30, 10 ** rng.randrange(1, 25), 0]),
+        }
+        mine = kernel.PYTHON.optimise(hops, **terms)
+        assert RUST.optimise(twins, **terms) == mine, (names, seed, shape, terms)
+        paying += mine is not None
+    assert paying > MIXED // 4
 
 
 def test_questions_that_make_no_sense_are_answered_alike() -> None:

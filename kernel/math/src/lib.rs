@@ -8,6 +8,7 @@
 pub mod amplification;
 pub mod balancer_stable;
 pub mod batch;
+pub mod climb;
 pub mod evm_log;
 pub mod fixed_point;
 pub mod full_math;

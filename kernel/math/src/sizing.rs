@@ -1,20 +1,23 @@
 //! How much to send through a cycle of pools.
 
+use crate::climb::{bracket, summit};
 use crate::full_math::{div_up, mul_div_up, mul_div_word, narrow, widen, PIPS, U256, U512};
 use crate::int::Int;
 use crate::optimum::{caps_of, excess_x128, locate, Amounts, Optimum, BPS};
 use crate::pair_cycle::{complete, locate_pairs};
 use crate::pool::Hop;
 use crate::ramp::Ramp;
-use crate::refusal::{Answer, Refusal};
+use crate::refusal::{Answer, Kind, Refusal};
 
 const NEAR_UNITS: u64 = 64;
+const SMOOTH_UNITS: u64 = 8;
 const WHOLE_TEETH: u64 = 32;
 const TEETH: u64 = 4;
 const EXHAUSTIVE_UNITS_MAX: u64 = 1 << 9;
 const COMPARABLE_UNITS: u64 = 16;
 const NEIGHBOURS: [(bool, u64); 6] =
     [(false, 1000), (true, 1000), (false, 10), (true, 10), (false, 1), (true, 1)];
+const FINE_DIGITS: usize = 6;
 const SETTLE_MOVES_MAX: usize = 1000;
 
 /// Exact amounts of a cycle: what goes in, what comes out of each hop, what the loan costs.
@@ -51,8 +54,10 @@ pub fn premium(amount: U256, premium_bps: u64) -> U256 {
 pub fn optimise(hops: &[Hop<'_>], premium_bps: u64, max_amount_in: U256) -> Answer<Option<Sizing>> {
     match searched(hops, premium_bps, max_amount_in) {
         Ok(Some(mut search)) => {
-            if !search.is_settled() {
-                search.settle();
+            if search.has_climbed {
+                search.settle(&strides(search.amounts.first().copied().unwrap_or(U256::ONE)));
+            } else if !search.is_settled() {
+                search.settle(&NEIGHBOURS.map(|(up, step)| (up, U256::from(step))));
             }
             Ok(search.answer())
         }
@@ -77,6 +82,7 @@ fn searched<'a>(
         bound: None,
         amounts: Amounts::new(),
         profit: U256::ZERO,
+        has_climbed: false,
     };
     if let Some(found) = locate_pairs(hops, premium_bps, max_amount_in, EXHAUSTIVE_UNITS_MAX) {
         let Some(found) = found else {
@@ -95,6 +101,11 @@ fn searched<'a>(
         for amount in 1..=fewest.as_limbs()[0] {
             search.try_least(index, U256::from(amount));
         }
+        return Ok(Some(search));
+    }
+    if hops.iter().any(|(pool, _)| pool.is_smooth()) {
+        search.climb(&caps);
+        search.has_climbed = true;
         return Ok(Some(search));
     }
     let Some(found) = locate(hops, &caps, premium_bps, max_amount_in)? else {
@@ -123,6 +134,7 @@ struct Search<'a> {
     bound: Option<U256>,
     amounts: Amounts,
     profit: U256,
+    has_climbed: bool,
 }
 
 impl Search<'_> {
@@ -261,27 +273,138 @@ impl Search<'_> {
         }
     }
 
-    /// Tries the least input that yields this amount before hop `index`.
-    fn try_least(&mut self, index: usize, mut amount: U256) {
-        for (pool, zero_for_one) in self.hops[..index].iter().rev() {
-            match pool.least_amount_in(amount, *zero_for_one) {
-                Ok(least) => amount = least,
-                Err(_) => return,
+    /// Finds the top by exact quotes where a hop has no closed form, and tries what is near it.
+    ///
+    /// The second search moves the coarsest amount of the path, so that no step of another's hides the slope.
+    fn climb(&mut self, caps: &[U256]) {
+        let high = caps[0].min(self.max_amount_in);
+        if high.is_zero() {
+            return;
+        }
+        let (low, high) = bracket(|amount| self.value(0, amount, caps), high);
+        if self.amounts.is_empty() {
+            let top = summit(|amount| self.value(0, amount, caps), low, high);
+            self.value(0, top, caps);
+        }
+        if self.amounts.is_empty() {
+            return;
+        }
+        let (index, fewest) = least(&self.amounts[..self.amounts.len() - 1]);
+        let (low, high) = if index == 0 {
+            (low, high)
+        } else {
+            ((fewest >> 2usize).max(U256::ONE), fewest << 2usize)
+        };
+        let top = summit(|amount| self.value(index, amount, caps), low, high);
+        self.try_around(index, top);
+        self.near();
+    }
+
+    /// What the least input earns that yields an amount before hop `index`; the best is kept.
+    ///
+    /// What the path cannot carry is worth less than anything, and the less the farther away.
+    fn value(&mut self, index: usize, amount: U256, caps: &[U256]) -> Int {
+        let too_large = || &Int::zero() - &(&Int::from(1u64).shl(600) + &Int::from(amount));
+        let Some(amount_in) = self.pulled_back(index, amount) else {
+            return too_large();
+        };
+        if amount_in > self.max_amount_in {
+            return too_large();
+        }
+        let mut amounts = Amounts::new();
+        amounts.push(amount_in);
+        let mut paid = amount_in;
+        for ((pool, zero_for_one), &cap) in self.hops.iter().zip(caps) {
+            if paid > cap {
+                return too_large();
+            }
+            match pool.amount_out(paid, *zero_for_one) {
+                Ok(more) => paid = more,
+                Err(refusal) if refusal.kind == Kind::InsufficientLiquidity => {
+                    return &Int::from(amount) - &Int::from(1u64).shl(700);
+                }
+                Err(_) => return too_large(),
+            }
+            amounts.push(paid);
+        }
+        let owed = amount_in.saturating_add(premium(amount_in, self.premium_bps));
+        if paid > owed && paid - owed > self.profit {
+            self.amounts = amounts;
+            self.profit = paid - owed;
+        }
+        &Int::from(paid) - &Int::from(owed)
+    }
+
+    /// Tries the least inputs around the coarsest amount, and the tips of the slow saws.
+    fn near(&mut self) {
+        let centre = self.amounts.clone();
+        let inner = &centre[..centre.len() - 1];
+        let (coarsest, fewest) = least(inner);
+        self.try_around(coarsest, fewest);
+        let comparable = fewest.saturating_mul(U256::from(COMPARABLE_UNITS));
+        if self.premium_bps != 0 && centre[0] <= comparable {
+            self.try_teeth(0, centre[0], [BPS, self.premium_bps, 4999]);
+        }
+        for (index, &amount) in inner.iter().enumerate() {
+            let fee_pips = u64::from(self.hops[index].0.floored_fee_pips());
+            if fee_pips != 0 && amount <= comparable {
+                self.try_teeth(index, amount, [PIPS, fee_pips, 0]);
             }
         }
-        self.try_input(amount);
+    }
+
+    /// Tries the least inputs of a few amounts before hop `index`, nearest first.
+    fn try_around(&mut self, index: usize, centre: U256) {
+        self.try_least(index, centre);
+        for distance in 1..=SMOOTH_UNITS {
+            let distance = U256::from(distance);
+            self.try_least(index, centre.saturating_add(distance));
+            if distance < centre {
+                self.try_least(index, centre - distance);
+            }
+        }
+    }
+
+    /// Tries the last amounts before (amount * part) steps over a multiple of whole, nearest first.
+    fn try_teeth(&mut self, index: usize, centre: U256, [whole, part, phase]: [u64; 3]) {
+        let step = mul_div_word(centre, part, whole);
+        let tip = |steps: U256| {
+            let amount = widen(steps) * U512::from(whole) + U512::from(phase);
+            narrow((amount / U512::from(part)).as_limbs())
+        };
+        for distance in 0..TEETH {
+            let distance = U256::from(distance);
+            self.try_least(index, tip(step.saturating_add(U256::ONE + distance)));
+            if step > distance {
+                self.try_least(index, tip(step - distance));
+            }
+        }
+    }
+
+    /// The least input that yields an amount before hop `index`.
+    fn pulled_back(&self, index: usize, mut amount: U256) -> Option<U256> {
+        for (pool, zero_for_one) in self.hops[..index].iter().rev() {
+            amount = pool.least_amount_in(amount, *zero_for_one).ok()?;
+        }
+        Some(amount)
+    }
+
+    /// Tries the least input that yields this amount before hop `index`.
+    fn try_least(&mut self, index: usize, amount: U256) {
+        if let Some(amount_in) = self.pulled_back(index, amount) {
+            self.try_input(amount_in);
+        }
     }
 
     /// Pays no more than the best output needs, then moves to better neighbours until none is left.
-    fn settle(&mut self) {
+    fn settle(&mut self, strides: &[(bool, U256)]) {
         for _ in 0..SETTLE_MOVES_MAX {
             let Some(&paid) = self.amounts.last() else {
                 return;
             };
             self.try_least(self.hops.len(), paid);
             let centre = self.amounts[0];
-            let moved = NEIGHBOURS.iter().any(|&(up, step)| {
-                let step = U256::from(step);
+            let moved = strides.iter().any(|&(up, step)| {
                 let input = if up { centre.checked_add(step) } else { centre.checked_sub(step) };
                 input.is_some_and(|input| self.try_input(input))
             });
@@ -336,4 +459,22 @@ fn gcd(mut a: u64, mut b: u64) -> u64 {
         (a, b) = (b, a % b);
     }
     a
+}
+
+/// The neighbours of an amount from far to near: a smooth curve's own rounding has wide teeth.
+fn strides(amount: U256) -> Vec<(bool, U256)> {
+    let ten = U256::from(10u64);
+    let (mut length, mut rest) = (0, amount);
+    while !rest.is_zero() {
+        rest /= ten;
+        length += 1;
+    }
+    let digits = length.max(FINE_DIGITS + 3) - FINE_DIGITS;
+    let mut step = U256::from(10u64).pow(U256::from(digits));
+    let mut strides = Vec::with_capacity(2 * digits + 2);
+    for _ in 0..=digits {
+        strides.extend([(true, step), (false, step)]);
+        step /= ten;
+    }
+    strides
 }
