@@ -7,7 +7,16 @@ from alphapulse.cli.main import VERBS, main
 WORDS = {
     "demo": ["--seconds", "--headless", "--json", "--seed", "--block-time", "--port", "--data-dir"],
     "run": ["--config", "--live", "--resume", "--seconds", "--headless", "--json"],
-    "replay": ["ARCHIVE", "--json"],
+    "replay": [
+        "ARCHIVE",
+        "--speed",
+        "--from",
+        "--to",
+        "--components",
+        "--transport",
+        "--json",
+    ],
+    "archive": ["ls", "verify", "export", "sql"],
     "devnet": [
         "--port",
         "--seed",

@@ -18,6 +18,7 @@ VERBS = {
     "run": "a node from a configuration file; dry run unless --live",
     "replay": "an archive through the strategy again; prints the digest of its decisions",
     "relay": "relays between processes: `serve` them on Unix sockets",
+    "archive": "what a recorded run holds: list, verify, export, SQL",
     "devnet": "the local chain alone, with its market activity",
     "keys": "create or import a keystore, list keystores",
     "bench": "every benchmark, as a table or as JSON",
