@@ -121,6 +121,7 @@ class FakeRelay:
         self.requests: list[RecoveryRequest] = []
         self.journals: dict[tuple[int, int], list[bytes]] = {}
         self.is_up = True
+        self.acknowledges = True
         self._clock = clock
         self._kept = kept
         self._random = random.Random(self.faults.seed)  # noqa: S311  # faults, no secret
@@ -226,6 +227,8 @@ class FakeRelay:
         if sequence < self._first[key] + len(self.journals[key]):
             return
         self.journals[key].append(data)
+        if self.acknowledges:
+            self._stand(pipe, key)
         for other in tuple(self._pipes):
             if other is not pipe and other.is_subscribed and other.domain == pipe.domain:
                 self._forward(other, data)

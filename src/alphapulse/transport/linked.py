@@ -199,8 +199,9 @@ class LinkedBusBase(ABC):
         if state is self._state:
             return
         self._state = state
-        if state is LinkState.LIVE:
+        if state is LinkState.LIVE and not self._was_linked.is_set():
             self._was_linked.set()
+            self._last_beat_ns = dict.fromkeys(self._outboxes, time.monotonic_ns())
         for callback in self._state_callbacks:
             callback(state)
 

@@ -125,6 +125,8 @@ class RelayClient(asyncio.Protocol):
         self._framer = Framer()
         self._greeted: set[int] = set()
         self._may_send: set[int] = set()
+        self._acknowledged: dict[int, int] = {}
+        self._unacknowledged_since: dict[int, int] = {}
         self._has_heard = False
         self._is_subscribed = False
         self._heard_ns = 0
@@ -205,6 +207,8 @@ class RelayClient(asyncio.Protocol):
         self._transport = None
         self.is_joined = False
         self._may_send.clear()
+        self._acknowledged.clear()
+        self._unacknowledged_since.clear()
         if exc is not None:
             self.last_error = str(exc)
         self._gone.set()
@@ -234,6 +238,8 @@ class RelayClient(asyncio.Protocol):
         self._flush_due = False
         for source in sorted(self._may_send):
             outbox = self._outboxes[source]
+            if outbox:
+                self._unacknowledged_since.setdefault(source, time.monotonic_ns())
             while outbox and not self._is_paused and self._transport is not None:
                 parts = outbox.take(WRITE_BYTES)
                 data = b"".join(parts)
@@ -329,14 +335,25 @@ class RelayClient(asyncio.Protocol):
 
     def _on_standing(self, sync: SequenceSync) -> None:
         """Send from where the relay stands with this run, or go on: what is below is journaled there."""
-        outbox = self._outboxes[sync.source]
+        source, outbox = sync.source, self._outboxes[sync.source]
         if sync.reason != SyncReason.PRODUCER_START or sync.epoch != self._epoch:
             return
-        if sync.source not in self._may_send:
+        is_progress = sync.next_sequence > self._acknowledged.get(source, 0)
+        self._acknowledged[source] = sync.next_sequence
+        if sync.next_sequence >= outbox.next_sequence:
+            self._unacknowledged_since.pop(source, None)
+        elif is_progress:
+            self._unacknowledged_since[source] = time.monotonic_ns()
+        if source not in self._may_send:
             self.resent += outbox.rewind(sync.next_sequence)
-            self._may_send.add(sync.source)
+            self._may_send.add(source)
             self._check_joined()
             self._flush()
+
+    def is_unheard(self, now_ns: int) -> bool:
+        """Return whether the relay took messages and does not say that it has them, for a beat longer than patience."""
+        patience_ns = (self._config.heartbeat_ms + self._config.stall_ms) * _MS
+        return any(now_ns - since > patience_ns for since in self._unacknowledged_since.values())
 
     def _check_joined(self) -> None:
         if self.is_joined or len(self._may_send) < len(self._outboxes):

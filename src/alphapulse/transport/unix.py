@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from alphapulse.protocol.message import Message
 from alphapulse.transport.bus import LinkStatistics
-from alphapulse.transport.linked import LinkedBusBase
+from alphapulse.transport.linked import LOSSLESS, LinkedBusBase
 from alphapulse.transport.relay_client import Dial, RelayClient, dial_sockets
 from alphapulse.transport.sequence import Sequencer
 from alphapulse.transport.settings import UnixConfig
@@ -123,6 +123,10 @@ class UnixBus(LinkedBusBase):
 
     def _is_connected(self) -> bool:
         return all(client.is_joined for client in self._clients.values())
+
+    def _is_stalled(self, now_ns: int) -> bool:
+        unheard = [one for one in self._clients.values() if one.domain in LOSSLESS]
+        return super()._is_stalled(now_ns) or any(one.is_unheard(now_ns) for one in unheard)
 
     def _on_tick(self, now_ns: int) -> None:
         for client in self._clients.values():

@@ -307,6 +307,21 @@ def test_a_producer_that_cannot_send_is_stalled_and_comes_back():
     run(scenario())
 
 
+def test_a_relay_that_takes_and_does_not_acknowledge_stalls_the_producer():
+    async def scenario():
+        relay = FakeRelay(time.time_ns)
+        desk = config("desk", produces=[(3, 42)], consumes=(4,), stall_ms=100, heartbeat_ms=100)
+        async with joined(UnixBus, desk, dial=relay.dial) as (a, _):
+            relay.acknowledges = False
+            a.publish(said(3, 42, 1))
+            await until(lambda: relay.beat() or a.state is LinkState.STALLED)
+            relay.acknowledges = True
+            a.publish(said(3, 42, 2))
+            await until(lambda: relay.beat() or a.state is LinkState.LIVE)
+
+    run(scenario())
+
+
 def test_an_outbox_of_a_lossless_domain_refuses_rather_than_forgets():
     async def scenario():
         relay = FakeRelay(time.time_ns)
