@@ -203,6 +203,22 @@ def test_a_second_producer_of_a_source_is_refused_by_name(tmp_path):
     run(scenario())
 
 
+def test_a_second_producer_on_the_bus_is_refused_by_name_until_the_first_ends(tmp_path):
+    async def scenario(server):
+        first = over_nats(server, "desk", produces=[(2, 20)])
+        second = over_nats(server, "twin", produces=[(2, 20)])
+        async with NatsBus.open(second, Sequencer(9), time.time_ns) as twin:
+            await twin.linked(timeout_s=5)
+            async with NatsBus.open(first, Sequencer(10), time.time_ns) as desk:
+                with pytest.raises(EndpointDown, match="source 20 of domain 2 is live as `twin:1`"):
+                    await desk.linked(timeout_s=0.3)
+        async with joined(NatsBus, first):
+            pass
+
+    with NatsServer(tmp_path / "nats") as server:
+        run(scenario(server))
+
+
 CHILD = """
 import asyncio, sys, time
 from pathlib import Path

@@ -5,8 +5,8 @@ import contextlib
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from typing import NoReturn
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, NoReturn
 
 from alphapulse.errors import EndpointDown, InvariantError
 from alphapulse.protocol.codec import encode
@@ -188,6 +188,17 @@ class LinkedBusBase(ABC):
         if error is not None and not self._failure.done():
             self._failure.set_exception(error)
             self._failure.exception()  # whoever does not wait for it need not be told by the loop
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a part of the link; a mistake in it ends the bus as a subscriber's does."""
+        task = asyncio.create_task(work)
+
+        def on_end(ended: asyncio.Task[None]) -> None:
+            if not ended.cancelled():
+                self._fail(ended.exception())
+
+        task.add_done_callback(on_end)
+        return task
 
     def _want_base(self, domain: int, source: int) -> None:
         for callback in self._base_callbacks:

@@ -10,6 +10,7 @@ from typing import Any
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from nats.js.client import JetStreamContext
 
 from alphapulse.errors import DecodeError, StreamLost
 from alphapulse.protocol.codec import decode, encode
@@ -20,6 +21,7 @@ from alphapulse.transport.bus import LinkState, LinkStatistics
 from alphapulse.transport.bus_follower import WHOLE_DOMAIN, BusFollower
 from alphapulse.transport.linked import LinkedBusBase
 from alphapulse.transport.nats_group import GroupMember
+from alphapulse.transport.nats_lease import Leases
 from alphapulse.transport.nats_reader import OrderedReader
 from alphapulse.transport.nats_sender import BusSender, addressed
 from alphapulse.transport.nats_session import REQUEST_S, connect, described, ensure_streams
@@ -89,7 +91,7 @@ class NatsBus(LinkedBusBase):
         Raises  Misconfigured, naming key and rule.
         """
         bus = cls(config, sequencer, clock)
-        tasks = [asyncio.create_task(bus._run()), asyncio.create_task(bus._tick())]
+        tasks = [bus._begin(bus._run()), bus._begin(bus._tick())]
         try:
             yield bus
         finally:
@@ -103,7 +105,7 @@ class NatsBus(LinkedBusBase):
     @property
     def partitions_held(self) -> tuple[str, ...]:
         """Return the partitions whose lease this member holds."""
-        return tuple(sorted(self._group.held)) if self._group is not None else ()
+        return self._group.held if self._group is not None else ()
 
     def epoch_of(self, domain: int, source: int) -> int:
         """Return the epoch of a producer's run, 0 while unknown."""
@@ -173,7 +175,9 @@ class NatsBus(LinkedBusBase):
         try:
             js = client.jetstream(timeout=REQUEST_S)
             await ensure_streams(js, self._nats_config)
+            leases = await self._take_sources(js)
             tasks.append(asyncio.create_task(closed.wait()))
+            tasks.append(asyncio.create_task(self._hold_sources(leases)))
             tasks += [asyncio.create_task(one.run(client, js)) for one in self._readers.values()]
             if self._group is not None:
                 tasks.append(asyncio.create_task(self._group.run(js)))
@@ -192,19 +196,42 @@ class NatsBus(LinkedBusBase):
             await asyncio.gather(*tasks, return_exceptions=True)
             with contextlib.suppress(NatsError, OSError, TimeoutError):
                 async with asyncio.timeout(CLOSE_S):
-                    if (
-                        self._group is not None
-                        and client.is_connected
-                        and self.state is LinkState.CLOSED
-                    ):
-                        await self._group.leave(client.jetstream(timeout=CLOSE_S))
                     await client.close()
+
+    async def _take_sources(self, js: JetStreamContext) -> Leases:
+        """Claim to be the one live producer of each own source.
+
+        Raises  StreamLost naming who is.
+        """
+        leases = await Leases.open(js, self._nats_config, self._nats_config.name)
+        for domain, source in self._outboxes:
+            key = f"producer.{domain}.{source}"
+            if not await leases.take(key):
+                holder = await leases.holder_of(key)
+                raise StreamLost(f"source {source} of domain {domain} is live as `{holder}`")
+        return leases
+
+    async def _hold_sources(self, leases: Leases) -> None:
+        """Renew the claims until cancelled, and give them back then.
+
+        Raises  StreamLost when another producer has one.
+        """
+        try:
+            while leases.held():
+                await asyncio.sleep(self._nats_config.renew_s)
+                lost = await leases.renew()
+                if lost:
+                    raise StreamLost(f"the claim to `{lost[0]}` was lost")
+            await asyncio.Event().wait()
+        finally:
+            for key in leases.held():
+                await leases.give_back(key)
 
     async def _come_up(self, client: Client) -> None:
         """Tell that the link stands when everything that was missed has been heard."""
         self._nats = client
-        for domain, source in self._outboxes:
-            subject = f"{control_subject(self._nats_config.prefix, domain)}.{source}"
+        for domain in sorted({domain for domain, _ in self._outboxes}):
+            subject = control_subject(self._nats_config.prefix, domain)
             await client.subscribe(subject, cb=self._on_control)
         for reader in self._readers.values():
             await reader.caught_up.wait()
@@ -278,7 +305,7 @@ class NatsBus(LinkedBusBase):
         )
         header = Header(domain, source, 0, 0, self._clock())
         data = encode(Message(header, (request,)))
-        subject = f"{control_subject(self._nats_config.prefix, domain)}.{source}"
+        subject = control_subject(self._nats_config.prefix, domain)
         for _ in range(BASE_ATTEMPTS):
             with contextlib.suppress(NatsError, TimeoutError):
                 if self._nats is not None:

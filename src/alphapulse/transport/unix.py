@@ -59,8 +59,8 @@ class UnixBus(LinkedBusBase):
         Raises  Misconfigured, naming key and rule.
         """
         bus = cls(config, sequencer, clock, dial=dial or dial_sockets(config.directory))
-        tasks = [asyncio.create_task(client.run()) for client in bus._clients.values()]
-        tasks.append(asyncio.create_task(bus._tick()))
+        tasks = [bus._begin(client.run()) for client in bus._clients.values()]
+        tasks.append(bus._begin(bus._tick()))
         try:
             yield bus
         finally:
