@@ -27,6 +27,7 @@ COMMAND = (sys.executable, "-m", "alphapulse.cli.main")
 SEED = 7
 DEMO_SECONDS = 25
 DEMO_BLOCK_TIME_S = 0.5
+APART_SECONDS = 10
 
 CONTRACT = "0x" + "c0" * 20
 LENDER = "0x" + "1e" * 20
@@ -94,6 +95,22 @@ def demo_words(folder: Path, *, seconds: float | None) -> list[str]:
     words = ["demo", "--headless", "--seed", str(SEED), "--json", "--data-dir", str(folder)]
     words += ["--block-time", str(DEMO_BLOCK_TIME_S)]
     return words + (["--seconds", str(seconds)] if seconds is not None else [])
+
+
+@cache
+def finished_demos_apart(*modes: str) -> dict[str, Demo]:
+    """Run short demonstrations whose services are apart, side by side, once for all tests of this process."""
+    begun = []
+    for mode in modes:
+        folder = Path(tempfile.mkdtemp(prefix=f"alphapulse-{mode}-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        words = [*demo_words(folder, seconds=APART_SECONDS), "--transport", mode]
+        begun.append((folder, started(*words)))
+    ended = [(folder, *process.communicate(timeout=120), process) for folder, process in begun]
+    return {
+        mode: Demo(process.returncode, stdout, stderr, folder)
+        for mode, (folder, stdout, stderr, process) in zip(modes, ended, strict=True)
+    }
 
 
 @cache

@@ -2,23 +2,35 @@
 
 import argparse
 import asyncio
+import os
 import secrets
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import uvloop
 from rich.console import Console
 
-from alphapulse.cli.exit_codes import DONE, FAILED
-from alphapulse.cli.running import add_session_arguments, print_summary, run_with_screen
+from alphapulse.cli.running import (
+    add_session_arguments,
+    exit_code,
+    print_summary,
+    run_with_screen,
+)
 from alphapulse.devnet.manifest import Manifest
 from alphapulse.errors import EndpointDown, Misconfigured
 from alphapulse.execution.wallet import Wallet, create_keystore
-from alphapulse.node.config import DashboardSection, WalletSection
+from alphapulse.node.config import (
+    DashboardSection,
+    TransportSection,
+    WalletSection,
+    transport_section,
+)
 from alphapulse.node.devnet_config import config_of_devnet
-from alphapulse.node.session import run_name
+from alphapulse.node.folders import run_name
+from alphapulse.node.nats_server import nats_server
 from alphapulse.primitives.address import hex_of
 from alphapulse.primitives.secret import Secret
 
@@ -51,14 +63,17 @@ def run(options: argparse.Namespace) -> int:
     console = Console(stderr=True)
     summary = uvloop.run(_demo(options, console))
     print_summary(summary, as_json=options.json, console=console)
-    return DONE if summary["books_equal_chain"] is True else FAILED
+    return exit_code(summary, may_be_unknown=False)
 
 
 async def _demo(options: argparse.Namespace, console: Console) -> dict[str, object]:
     folder = options.data_dir / run_name()
     section, wallet = _make_wallet(folder)
     console.print("starting the local chain (a first start deploys the protocols)", highlight=False)
-    async with _devnet(options, wallet) as (manifest, process):
+    async with (
+        _carrier(options, folder) as transport,
+        _devnet(options, wallet) as (manifest, process),
+    ):
         config = config_of_devnet(
             manifest,
             recipient=wallet.address,
@@ -66,14 +81,27 @@ async def _demo(options: argparse.Namespace, console: Console) -> dict[str, obje
             wallet=section,
             dashboard=DashboardSection(enabled=not options.headless, port=options.port),
         )
+        config = msgspec.structs.replace(config, transport=transport)
         session = run_with_screen(
             config,
             wallet=wallet,
+            is_live=True,
             archive_root=folder / "archive",
             seconds=options.seconds,
             console=console,
         )
         return await _while_it_lives(process, session)
+
+
+@asynccontextmanager
+async def _carrier(options: argparse.Namespace, folder: Path) -> AsyncIterator[TransportSection]:
+    """Give what the command line, or else the environment, says of the transport, with a server where it needs one."""
+    section = transport_section(os.environ, options.transport)
+    if section.mode not in ("nats", "mixed") or section.nats_url:
+        yield section
+        return
+    async with nats_server(folder / "nats") as reference:
+        yield msgspec.structs.replace(section, nats_url=reference)
 
 
 async def _while_it_lives(

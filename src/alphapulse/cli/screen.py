@@ -10,7 +10,6 @@ from rich.text import Text
 
 from alphapulse.dashboard import text
 from alphapulse.dashboard.replica import Execution, Replica
-from alphapulse.node.embedded import EmbeddedNode
 
 __all__ = ["show_progress", "show_summary"]
 
@@ -21,17 +20,17 @@ AGREEMENT: dict[object, str] = {True: "yes", False: "NO", None: "not known, the 
 STYLES = {"succeeded": "green", "reverted": "red", "pending": "yellow", "dry run": "magenta"}
 
 
-async def show_progress(node: EmbeddedNode, page: str | None, console: Console) -> None:
+async def show_progress(replica: Replica, page: str | None, console: Console) -> None:
     """Show the run until cancelled."""
     began = time.monotonic()
     if not console.is_terminal:
         while True:
             await asyncio.sleep(PLAIN_REFRESH_S)
-            line = _line(node.page.replica, time.monotonic() - began)
+            line = _line(replica, time.monotonic() - began)
             console.print(line, highlight=False, soft_wrap=True)
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
-            live.update(_screen(node.page.replica, page, time.monotonic() - began), refresh=True)
+            live.update(_screen(replica, page, time.monotonic() - began), refresh=True)
             await asyncio.sleep(LIVE_REFRESH_S)
 
 

@@ -26,11 +26,13 @@ __all__ = [
     "RiskSection",
     "StrategySection",
     "TokenSection",
+    "TransportSection",
     "WalletSection",
     "load_config",
     "parse_config",
     "resolve_secret",
     "to_address",
+    "transport_section",
     "venue_number",
 ]
 
@@ -38,6 +40,7 @@ ENVIRONMENT_PREFIX = "ALPHAPULSE__"
 REFERENCES = ("env:", "file:")
 # Nothing but host and port: a path, a query or a user may be a key.
 LOOPBACK_URL = re.compile(r"ws://(127\.0\.0\.1|localhost|\[::1\]):\d{1,5}/?")
+LOOPBACK_NATS = re.compile(r"nats://(127\.0\.0\.1|localhost|\[::1\]):\d{1,5}/?")
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
@@ -133,6 +136,20 @@ class DashboardSection(Section, frozen=True):
     port: Port = 8700
 
 
+class TransportSection(Section, frozen=True):
+    """How the services of a node hear each other: in one process, over relays, over a NATS server, or some each way.
+
+    `directory` is where the relays' sockets are; empty takes a private folder for each run. `nats_url` is a loopback
+    URL without credentials, or `env:NAME` or `file:PATH` that holds one. `on_bus` names the services that use the
+    server when the mode is mixed.
+    """
+
+    mode: Literal["local", "unix", "nats", "mixed"] = "local"
+    directory: str = ""
+    nats_url: str = ""
+    on_bus: tuple[Literal["books", "archiver", "dashboard"], ...] = ()
+
+
 class Config(Section, frozen=True):
     """One node's whole configuration."""
 
@@ -146,6 +163,7 @@ class Config(Section, frozen=True):
     execution: ExecutionSection = ExecutionSection()
     risk: RiskSection = RiskSection()
     dashboard: DashboardSection = DashboardSection()
+    transport: TransportSection = TransportSection()
 
 
 def load_config(path: Path, environment: Mapping[str, str]) -> Config:
@@ -229,6 +247,26 @@ def to_address(text: str) -> Address:
         raise Misconfigured(str(error)) from error
 
 
+def transport_section(environment: Mapping[str, str], mode: str | None) -> TransportSection:
+    """Return the transport of a node that has no file: what the environment says, and the command line over it.
+
+    Raises  Misconfigured, naming key and rule.
+    """
+    name = "of the environment"
+    prefix = f"{ENVIRONMENT_PREFIX}TRANSPORT__"
+    ours = {key: value for key, value in environment.items() if key.startswith(prefix)}
+    tables = _with_environment({}, ours).get("transport", {})
+    assert isinstance(tables, Mapping)
+    try:
+        section = msgspec.convert(
+            {**tables, **({} if mode is None else {"mode": mode})}, TransportSection, strict=False
+        )
+    except msgspec.ValidationError as error:
+        raise Misconfigured(f"configuration `{name}`: {_readable(error)}") from error
+    _check_transport(section, name)
+    return section
+
+
 def _with_environment(
     tables: Mapping[str, object], environment: Mapping[str, str]
 ) -> dict[str, object]:
@@ -258,6 +296,7 @@ def _check_references(config: Config, name: str) -> None:
             f"configuration `{name}`: `wallet.password` must be `env:NAME` or `file:PATH`, "
             "never the password itself"
         )
+    _check_transport(config.transport, name)
     known = {token.address.lower() for token in config.tokens}
     for pool in config.pools:
         venue_number(pool.venue)
@@ -266,6 +305,20 @@ def _check_references(config: Config, name: str) -> None:
                 raise Misconfigured(
                     f"configuration `{name}`: pool `{pool.address}` uses token `{token}`, which `tokens` lacks"
                 )
+
+
+def _check_transport(section: TransportSection, name: str) -> None:
+    url = section.nats_url
+    if url and not url.startswith(REFERENCES) and not LOOPBACK_NATS.fullmatch(url):
+        raise Misconfigured(
+            f"configuration `{name}`: `transport.nats_url` must be `nats://127.0.0.1:PORT`, or `env:NAME` or "
+            "`file:PATH` that holds the URL, since it may carry credentials"
+        )
+    if (section.mode == "mixed") != bool(section.on_bus):
+        raise Misconfigured(
+            f"configuration `{name}`: `transport.on_bus` names the services on the server when `transport.mode` is "
+            "`mixed`, and only then"
+        )
 
 
 def _readable(error: msgspec.ValidationError) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from alphapulse.amm import kernel
 from alphapulse.collectors.evm.collector import EvmCollector
-from alphapulse.errors import Misconfigured
 from alphapulse.evm.rpc import JsonRpc
 from alphapulse.execution.client import ChainClient
 from alphapulse.execution.executor import ExecutorConfig, FlashExecutor
@@ -24,6 +23,7 @@ from alphapulse.execution.wallet import Wallet
 from alphapulse.node.config import Config
 from alphapulse.node.contract import contract_errors
 from alphapulse.node.decisions import TIMER_SOURCE, Decider
+from alphapulse.node.folders import lock_directory
 from alphapulse.node.guard import Guard
 from alphapulse.node.latency import FrameLatency
 from alphapulse.node.publisher import Publisher
@@ -39,7 +39,7 @@ from alphapulse.strategies.flash_arbitrage.outcome import Outcome
 from alphapulse.strategies.flash_arbitrage.strategy import FlashArbitrage
 from alphapulse.transport.bus import Bus
 
-__all__ = ["HEARTBEAT_S", "Desk", "lock_directory"]
+__all__ = ["HEARTBEAT_S", "Desk"]
 
 HEARTBEAT_S = 1.0
 PLANS_WAITING = 256  # a block yields a handful; more than this means that nobody executes
@@ -152,6 +152,7 @@ class Desk:
         stop: asyncio.Event,
         *,
         on_beat: Callable[[], None],
+        beat_s: float = HEARTBEAT_S,
         beside: Sequence[Coroutine[None, None, None]] = (),
     ) -> None:
         """Trade until `stop` is set, then let what was sent settle. `beside` runs as long and may end it too.
@@ -162,7 +163,7 @@ class Desk:
             asyncio.create_task(self.collector.run(), name="collector"),
             asyncio.create_task(self._execute_plans(), name="executor"),
             asyncio.create_task(self._follow_heads(), name="heads"),
-            asyncio.create_task(self._beat(on_beat), name="heartbeat"),
+            asyncio.create_task(self._beat(on_beat, beat_s), name="heartbeat"),
             *(asyncio.create_task(one) for one in beside),
         ]
         ending = asyncio.create_task(self._end_in_order(stop), name="end")
@@ -271,14 +272,14 @@ class Desk:
             if self._draining and not self._is_waiting():
                 self._settled.set()
 
-    async def _beat(self, on_beat: Callable[[], None]) -> None:
+    async def _beat(self, on_beat: Callable[[], None], beat_s: float) -> None:
         while True:
-            await asyncio.sleep(HEARTBEAT_S)
+            await asyncio.sleep(beat_s)
             beat = Heartbeat(
                 event_ns=time.time_ns(),
                 status=self._health(),
                 source=TIMER_SOURCE,
-                interval=int(HEARTBEAT_S * 1000),
+                interval=int(beat_s * 1000),
             )
             self._publisher.publish(Draft(Domain.SYSTEM, TIMER_SOURCE, (beat,)))
             on_beat()
@@ -303,21 +304,6 @@ class Desk:
         if self._ledger is None:
             return False
         return not self._plans.empty() or is_waiting(self._ledger)
-
-
-def lock_directory() -> Path:
-    """Return where this user's nodes lock their keys: one place, whatever their data directories.
-
-    Raises  Misconfigured when it cannot be made.
-    """
-    directory = Path.home() / ".cache" / "alphapulse" / "locks"
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise Misconfigured(
-            f"lock directory `{directory}` cannot be made ({error.strerror})"
-        ) from error
-    return directory
 
 
 def _percentiles(recorder: LatencyRecorder) -> dict[str, object]:

@@ -106,8 +106,14 @@ def _pairs(section: object) -> str:
             text = "true" if value else "false"
         elif isinstance(value, int):
             text = str(value)
+        elif isinstance(value, tuple):
+            text = f"[{', '.join(map(_quoted, value))}]"
         else:
-            escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
-            text = f'"{escaped}"'
+            text = _quoted(value)
         lines.append(f"{key} = {text}\n")
     return "".join(lines)
+
+
+def _quoted(value: object) -> str:
+    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from alphapulse.archive.manifest import Manifest
 from alphapulse.archive.storage import Storage
-from alphapulse.errors import Misconfigured
 from alphapulse.execution.wallet import Wallet
 from alphapulse.node.archiver import Archiver
 from alphapulse.node.books import Books
 from alphapulse.node.config import Config
 from alphapulse.node.desk import Desk
+from alphapulse.node.folders import make_data_dir
 from alphapulse.node.guard import OwnRecords
 from alphapulse.node.later import Later
 from alphapulse.node.page import Page
@@ -25,7 +25,7 @@ from alphapulse.node.wiring import rpc_url
 from alphapulse.transport.local import LocalBus
 from alphapulse.transport.sequence import Sequencer
 
-__all__ = ["EmbeddedNode", "make_data_dir"]
+__all__ = ["EmbeddedNode"]
 
 
 class EmbeddedNode:
@@ -155,18 +155,3 @@ class EmbeddedNode:
                 store_error=self.books.keeper.last_error,
             )
         )
-
-
-def make_data_dir(config: Config, *, is_live: bool) -> Path:
-    """Return where a node keeps its stores, live and dry apart, and make it.
-
-    Raises  Misconfigured when it cannot be made.
-    """
-    data_dir = Path(config.node.data_dir) / ("live" if is_live else "dry")
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Misconfigured(
-            f"`node.data_dir` `{config.node.data_dir}` cannot be written ({error.strerror})"
-        ) from error
-    return data_dir

@@ -13,13 +13,17 @@ __all__ = ["Condition", "Watch"]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How a node is. `is_live` is about market data; the causes are what the parts say themselves."""
+    """How a node is. `is_live` is about market data; the causes are what the parts say themselves.
+
+    `closed_by` is why a desk that is alone in its process submits nothing.
+    """
 
     is_live: bool = False
     trading: TradingState = TradingState.RUNNING
     archive: ArchiveState = ArchiveState.OPEN
     archive_cause: str = ""
     store_error: str = ""
+    closed_by: str = ""
 
 
 class Watch:
@@ -46,6 +50,11 @@ class Watch:
                 self._tell(Event.GATE_CLOSED, level=logging.ERROR, state=now.trading.value)
         if now.archive is not last.archive:
             self._tell_archive(now)
+        if now.closed_by != last.closed_by:
+            if now.closed_by:
+                self._tell(Event.DESK_HELD, level=logging.ERROR, cause=now.closed_by)
+            else:
+                self._tell(Event.DESK_RELEASED, level=logging.WARNING)
         if now.store_error and not last.store_error:
             self._tell(Event.STORE_UNAVAILABLE, level=logging.ERROR, cause=now.store_error)
 
