@@ -2,10 +2,11 @@
 
 Traffic is a seeded stream of a busy chain: swaps of V3 pools and reserves of V2 pools whose prices walk,
 block heads, with random transaction hashes, once as raw subscription frames and once as encoded messages.
-The peer is pyarrow with its defaults on whole messages and frames. Rounds of peer and subject alternate,
-each figure is the median. The hot-path rows time bursts of Python work that ends with recording its
-messages, once a millisecond, and compare encoding in the writer's thread with encoding in place.
-Prints one JSON object.
+Where the shared captures are, real ones are measured too: mainnet logs as the collector would publish them,
+and exchange frames as they came. The peer is pyarrow with its defaults on whole messages and frames. Rounds of
+peer and subject alternate, each figure is the median. The hot-path rows time bursts of Python work that ends with
+recording its messages, once a millisecond, and compare encoding in the writer's thread with encoding in place.
+Decisions are those of the newest archive of a demo in `var/demo`. Prints one JSON object.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from math import isnan
 from pathlib import Path
 from statistics import median
 from time import perf_counter_ns
@@ -25,13 +27,16 @@ import pyarrow.parquet as pq
 
 from alphapulse.archive.manifest import Manifest
 from alphapulse.archive.reader import ArchiveReader
+from alphapulse.archive.selection import Query
 from alphapulse.archive.writer import ArchiveLimits, ArchiveWriter
+from alphapulse.node.replay import replay
 from alphapulse.primitives.instrument_id import InstrumentId
-from alphapulse.protocol.codec import encode
+from alphapulse.protocol.codec import decode, encode
 from alphapulse.protocol.market_data import ChainEvent, GasPrice, PoolSwap, PoolSync, Trade
 from alphapulse.protocol.message import Draft, Message, Tlv
 from alphapulse.protocol.system import TraceContext
 from alphapulse.transport.sequence import Sequencer
+from peers.captures import exchange_frames, mainnet_messages
 
 SEED = 7
 BLOCKS = 600
@@ -212,7 +217,7 @@ def row(
         "id": identity,
         "twin": "python",
         "what": what,
-        "value": round(value, 2),
+        "value": None if isnan(value) else round(value, 2),
         "unit": unit,
         "peer": peer[0] if peer else None,
         "peer_value": round(peer[1], 2) if peer else None,
@@ -220,6 +225,43 @@ def row(
         "goal": None,
         "met": None,
     }
+
+
+def range_query(root: Path, first_ns: int, last_ns: int) -> tuple[float, int]:
+    """Return seconds and rows of reading a hundredth of the time in the middle."""
+    middle, width = (first_ns + last_ns) // 2, (last_ns - first_ns) // 100
+    query = Query(from_ns=middle, to_ns=middle + width)
+    began = perf_counter_ns()
+    rows = sum(1 for _ in ArchiveReader(root).recorded(query))
+    return (perf_counter_ns() - began) / 1e9, rows
+
+
+def range_query_peer(path: Path, first_ns: int, last_ns: int) -> tuple[float, int]:
+    middle, width = (first_ns + last_ns) // 2, (last_ns - first_ns) // 100
+    filters = [("time_ns", ">=", middle), ("time_ns", "<", middle + width)]
+    began = perf_counter_ns()
+    rows = pq.read_table(path / "messages.parquet", filters=filters)["raw"].to_pylist()
+    return (perf_counter_ns() - began) / 1e9, len(rows)
+
+
+def stored_ratio(messages: list[bytes], frames: list[Frame]) -> float:
+    """Return raw over stored bytes of messages or frames that are recorded at once."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "a"
+        _, manifest = write(root, [decode(raw) for raw in messages], frames)
+        ArchiveReader(root).verify()
+        table = manifest.messages if messages else manifest.frames
+        return table.raw_bytes / table.stored_bytes
+
+
+def decisions() -> tuple[float, float]:
+    """Return messages per second of a replay to decisions, and 1 if its digest is the live one; NaN where none is."""
+    found = sorted(Path("var/demo").glob("*/archive/manifest.json"))
+    if not found:
+        return float("nan"), float("nan")
+    began = perf_counter_ns()
+    result = replay(found[-1].parent)
+    return result.messages / (perf_counter_ns() - began) * 1e9, float(result.is_equal)
 
 
 def measured() -> dict[str, list[float]]:
@@ -237,6 +279,9 @@ def measured() -> dict[str, list[float]]:
             seconds, size = write_peer(Path(folder), traffic.messages, traffic.frames)
             note("peer rows", rows / seconds)
             note("peer ratio", (raw + raw_frames) / size)
+            times = (traffic.messages[0], traffic.messages[-1])
+            span = (times[0].header.timestamp_ns, times[1].header.timestamp_ns)
+            note("peer range", range_query_peer(Path(folder), *span)[0] * 1e3)
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder) / "a"
             seconds, manifest = write(root, traffic.messages, traffic.frames)
@@ -245,12 +290,19 @@ def measured() -> dict[str, list[float]]:
             note("ratio", (raw + raw_frames) / (stored + stored_frames))
             note("messages ratio", raw / stored)
             note("frames ratio", raw_frames / stored_frames)
+            note("range", range_query(root, *span)[0] * 1e3)
             reader = ArchiveReader(root)
             note("read", len(traffic.messages) / seconds_of(reader.messages))
             note("read bytes", len(traffic.messages) / seconds_of(reader.encoded))
     for where, (p50, p99) in hot_path(traffic.messages).items():
         note(f"{where} p50", p50)
         note(f"{where} p99", p99)
+    rate, is_equal = decisions()
+    note("decisions", rate)
+    note("decisions equal", is_equal)
+    logs, captured = mainnet_messages(), exchange_frames()
+    note("logs", stored_ratio(logs, []) if logs else float("nan"))
+    note("exchange", stored_ratio([], captured) if captured else float("nan"))
     return found
 
 
@@ -265,9 +317,20 @@ def run() -> dict[str, object]:
         row("M8", "raw over stored bytes, messages", found["messages ratio"], "x"),
         row("M8", "raw over stored bytes, frames", found["frames ratio"], "x"),
         row("M8", "write", rate, "rows/s", peer=(defaults, found["peer rows"])),
+        row("M8", "raw over stored bytes, real mainnet logs as messages", found["logs"], "x"),
+        row("M8", "raw over stored bytes, real exchange frames", found["exchange"], "x"),
+        row(
+            "M8",
+            "a hundredth of the time",
+            found["range"],
+            "ms",
+            peer=(defaults, found["peer range"]),
+        ),
         row("M9", "replay to messages, checksums verified", found["read"], "messages/s"),
         row("M9", "replay to bytes, checksums verified", found["read bytes"], "messages/s"),
     ]
+    rows.append(row("M9", "replay to decisions", found["decisions"], "messages/s"))
+    rows.append(row("M9", "its digest is the live one", found["decisions equal"], "yes = 1"))
     for share in ("p50", "p99"):
         what = f"burst with {BURST_MESSAGES} messages recorded, {share}"
         peer = ("encoding in place", found[f"in place {share}"])

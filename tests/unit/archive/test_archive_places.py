@@ -180,3 +180,13 @@ def test_everything_is_kept_unless_told_otherwise(tmp_path):
 def test_a_bucket_without_a_manifest_is_no_archive(tmp_path):
     with pytest.raises(Misconfigured, match="is not an archive"):
         ArchiveReader(PurePosixPath("none"), fs._MockFileSystem())
+
+
+def test_frames_of_a_clock_that_steps_back_over_midnight_keep_their_order(tmp_path):
+    times = [START_NS, START_NS - DAY_NS, START_NS, START_NS - 3 * DAY_NS, START_NS + 1]
+    frames = [(b"frame %d" % number, time_ns, "chain") for number, time_ns in enumerate(times)]
+    filled(tmp_path / "a", [], frames)
+    found = list(ArchiveReader(tmp_path / "a").frames())
+    assert [(one.payload, one.recv_ns, one.connection) for one in found] == frames
+    assert [one.position for one in found] == list(range(5))
+    ArchiveReader(tmp_path / "a").verify()
