@@ -24,9 +24,10 @@ test: ## every test, then a line of counts
 	@ALPHAPULSE_KERNEL=python $(BIN)/python -m pytest $(EXACT)
 	@$(BIN)/python -m pytest
 
-fuzz: ## random and mutated bytes into the Rust twin, compared with the readable codec (MINUTES=10)
+fuzz: ## random and mutated bytes into the Rust twin (MINUTES=10), then a million into decoder and relay (BUFFERS=1000000)
 	@tools/setup.sh base
 	@$(BIN)/python tools/fuzz_kernel.py $(or $(MINUTES),10)
+	@$(BIN)/python tools/fuzz_protocol.py $(or $(BUFFERS),1000000)
 
 soak: ## relays under load beside bad clients: exact delivery, flat memory (MINUTES=1440)
 	@tools/setup.sh base
