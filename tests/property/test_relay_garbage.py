@@ -101,6 +101,9 @@ class Deaf:
     def write(self, data: bytes) -> None:
         self.written += len(data)
 
+    def is_closing(self) -> bool:
+        return self.is_closed
+
     def close(self) -> None:
         self.is_closed = True
 

@@ -97,10 +97,11 @@ class RelayClient:
         self._changed.set()
 
     def say(self, *tlvs: Tlv, source: int = 60) -> None:
-        self.writer.write(encode(Message(Header(self.domain, source, 0, 0, time.time_ns()), tlvs)))
+        self.write(encode(Message(Header(self.domain, source, 0, 0, time.time_ns()), tlvs)))
 
     def write(self, data: bytes) -> None:
-        self.writer.write(data)
+        if not self.writer.is_closing():
+            self.writer.write(data)
 
     def ask(
         self, source: int, last: int, current: int, kind: int = RecoveryKind.RETRANSMIT

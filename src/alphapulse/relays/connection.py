@@ -200,12 +200,12 @@ class Connection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """Let the client wait."""
-        if self._transport is not None and not self.is_closing:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Read again."""
-        if self._transport is not None and not self.is_closing:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def close(self) -> None:
@@ -228,7 +228,9 @@ class Connection(asyncio.Protocol):
 
     def unsent_bytes(self) -> int:
         """Return how many bytes the socket has not taken."""
-        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+        if self._transport is None or self._transport.is_closing():
+            return 0
+        return self._transport.get_write_buffer_size()
 
     def statistics(self) -> ConsumerStatistics:
         """Return a frozen view."""
@@ -253,5 +255,6 @@ class Connection(asyncio.Protocol):
             self._hub.on_silence(self)
 
     def _write(self, data: bytes) -> None:
-        if self._transport is not None:
+        # a peer that is gone closes the transport before the loop says so, and writing to it then raises
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
