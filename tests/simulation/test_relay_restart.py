@@ -10,7 +10,6 @@ from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
-import uvloop
 
 from alphapulse.protocol.header import Domain
 from alphapulse.protocol.market_data import Quote
@@ -167,7 +166,7 @@ def test_signals_and_results_survive_the_relay(tmp_path) -> None:
                 assert one.accepted == said[one.source]
             assert await relay.stop() == 0
 
-    uvloop.run(scene())
+    asyncio.run(scene())
 
 
 def test_market_data_starts_from_a_fresh_base(tmp_path) -> None:
@@ -227,7 +226,7 @@ def test_market_data_starts_from_a_fresh_base(tmp_path) -> None:
                 await speaking
             assert await relay.stop() == 0
 
-    uvloop.run(scene())
+    asyncio.run(scene())
 
 
 @pytest.mark.parametrize("torn", [1, 31, 40, 70])
@@ -247,8 +246,8 @@ def test_a_torn_end_of_the_journal_is_passed_over(tmp_path, torn: int) -> None:
             hears.ask(42, 0, end + 1)
             await hears.until(lambda: hears.from_source(42)[end - begin :] == sent[:end])
 
-    uvloop.run(life(0, 5))
+    asyncio.run(life(0, 5))
     segment = max((tmp_path / "journal" / "execution").glob("*.messages"))
     whole = segment.read_bytes()
     segment.write_bytes(whole[: whole.index(sent[4]) + torn])
-    uvloop.run(life(4, 10))
+    asyncio.run(life(4, 10))

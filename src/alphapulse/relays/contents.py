@@ -1,5 +1,6 @@
 """What a message holds as far as a relay cares: its TLV types and its instruments, read without building objects."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
@@ -156,7 +157,7 @@ def _frame_start(data: bytes, wanted: Frame, start: int) -> int:
     return at
 
 
-def types_of(frames: list[Frame]) -> int:
+def types_of(frames: Iterable[Frame]) -> int:
     """Return a bit per TLV type."""
     bits = 0
     for number, _, _ in frames:
@@ -164,10 +165,17 @@ def types_of(frames: list[Frame]) -> int:
     return bits
 
 
-def instruments_of(data: bytes, frames: list[Frame]) -> frozenset[bytes]:
-    """Return the 12-byte ids of the instruments that the TLVs are about."""
+def has_fixed_size(number: int) -> bool:
+    """Return whether a type has one size, or none that a relay knows: nothing of a payload says how long it is."""
+    rule = _RULES[number]
+    return rule is None or not rule.counts
+
+
+def instruments_of(data: bytes, frames: Iterable[Frame], start: int = 0) -> frozenset[bytes]:
+    """Return the 12-byte ids of the instruments that the TLVs are about; `start` is added to the frames' offsets."""
     found = set()
-    for number, payload, _ in frames:
+    for number, offset, _ in frames:
+        payload = start + offset
         rule = _RULES[number]
         if rule is None:
             continue

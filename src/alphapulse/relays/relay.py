@@ -17,7 +17,6 @@ from alphapulse.protocol.system import (
 )
 from alphapulse.relays.config import RelayConfig, relay_source
 from alphapulse.relays.connection import Connection
-from alphapulse.relays.contents import VENUE_FIRST
 from alphapulse.relays.control import Control
 from alphapulse.relays.fanout import Fanout
 from alphapulse.relays.journal import Journal
@@ -238,18 +237,13 @@ class Relay:
 
     def _sound(self, connection: Connection, run: Run) -> Run | None:
         """Return the messages that pass the checks a relay makes; the others are answered one by one."""
-        bad: list[int] = []
-        verifies, data, starts = self.settings.verifies, run.data, run.starts
-        for index in range(len(run.sequences)):
-            try:
-                if verifies:
-                    _verify(data, starts[index], starts[index + 1])
-                run.frames(index)
-            except DecodeError as error:
-                bad.append(index)
-                self.reject(
-                    connection, error.kind, ErrorCode.INVALID_DATA, str(error), run.sequences[index]
-                )
+        bad = _wrong_sums(run) if self.settings.verifies else {}
+        for index, error in run.survey().items():
+            bad.setdefault(index, error)
+        for index in sorted(bad):
+            text = str(bad[index])
+            sequence = run.sequences[index]
+            self.reject(connection, bad[index].kind, ErrorCode.INVALID_DATA, text, sequence)
         if not bad:
             return run
         good = [index for index in range(len(run.sequences)) if index not in bad]
@@ -259,6 +253,10 @@ class Relay:
         """Put a run into its producer's order: pass what follows, drop repeats, tell gaps."""
         begin = 0
         wanted = producer.next_sequence
+        if wanted > 1 and run.sequences == list(range(wanted, wanted + len(run.sequences))):
+            if not self._pass(connection, producer, run):
+                self._hold(connection, producer, run)
+            return
         for index, sequence in enumerate(run.sequences):
             if sequence == wanted and sequence != 1:
                 wanted += 1
@@ -315,11 +313,13 @@ class Relay:
 
     def _learn_venues(self, producer: Producer, run: Run) -> None:
         """Remember of which venues a producer speaks; the first TLV that names an instrument says it."""
-        for index in range(len(run.sequences)):
-            for number, at, _ in run.frames(index):
-                if number in VENUE_FIRST:
-                    producer.venues.add(run.data[at : at + 2])
-                    break
+        data = run.data
+        found = {
+            data[start + shape.venue_at : start + shape.venue_at + 2]
+            for start, shape in zip(run.starts, run.shapes(), strict=False)
+            if shape.venue_at
+        }
+        producer.venues |= found
 
     def _write(self, run: Run) -> bool:
         assert self.file is not None
@@ -458,11 +458,13 @@ class Relay:
             self.file.close()
 
 
-def _verify(data: bytes, start: int, end: int) -> None:
-    """Compare the checksum of `data[start:end]`.
-
-    Raises  DecodeError(bad_checksum).
-    """
-    found = crc32(data[start + HEADER_SIZE : end], crc32(data[start : start + 28]))
-    if found != int.from_bytes(data[start + 28 : start + HEADER_SIZE], "little"):
-        raise DecodeError("bad_checksum", 28)
+def _wrong_sums(run: Run) -> dict[int, DecodeError]:
+    """Return the messages whose checksum differs, by index."""
+    bad = {}
+    data, starts = memoryview(run.data), run.starts
+    for index in range(len(run.sequences)):
+        start, end = starts[index], starts[index + 1]
+        found = crc32(data[start + HEADER_SIZE : end], crc32(data[start : start + 28]))
+        if found != int.from_bytes(data[start + 28 : start + HEADER_SIZE], "little"):
+            bad[index] = DecodeError("bad_checksum", 28)
+    return bad

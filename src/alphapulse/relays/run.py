@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from alphapulse.relays.contents import Frame, frames_of, instruments_of, types_of
+from alphapulse.errors import DecodeError
+from alphapulse.relays.contents import instruments_of
+from alphapulse.relays.shapes import Shape, shapes_of
 
 __all__ = ["Announcement", "Run"]
 
@@ -10,7 +12,7 @@ __all__ = ["Announcement", "Run"]
 class Run:
     """Message i is `data[starts[i]:starts[i + 1]]` and has `sequences[i]`. Shared by all, changed by nobody."""
 
-    __slots__ = ("_frames", "data", "epoch", "sequences", "source", "starts")
+    __slots__ = ("_shapes", "data", "epoch", "sequences", "source", "starts")
 
     def __init__(
         self, data: bytes, starts: list[int], source: int, epoch: int, sequences: Sequence[int]
@@ -20,7 +22,7 @@ class Run:
         self.source = source
         self.epoch = epoch
         self.sequences = sequences
-        self._frames: list[list[Frame] | None] = [None] * len(sequences)
+        self._shapes: list[Shape] | None = None
 
     @classmethod
     def of(cls, message: bytes, source: int, epoch: int, sequence: int) -> "Run":
@@ -35,24 +37,25 @@ class Run:
         """Return the bytes of one message."""
         return self.data[self.starts[index] : self.starts[index + 1]]
 
-    def frames(self, index: int) -> list[Frame]:
-        """Return the TLVs of one message; walked once, whoever asks.
+    def survey(self) -> dict[int, DecodeError]:
+        """Read the shapes of all messages; return by index why some have none."""
+        self._shapes, bad = shapes_of(self.data, self.starts)
+        return bad
 
-        Raises  DecodeError of checks 10 to 13.
-        """
-        frames = self._frames[index]
-        if frames is None:
-            frames = frames_of(self.data, self.starts[index], self.starts[index + 1])
-            self._frames[index] = frames
-        return frames
+    def shapes(self) -> list[Shape]:
+        """Return the shape of each message, read once."""
+        if self._shapes is None:
+            self.survey()
+        assert self._shapes is not None
+        return self._shapes
 
     def types(self, index: int) -> int:
         """Return a bit per TLV type of one message."""
-        return types_of(self.frames(index))
+        return self.shapes()[index].types
 
     def instruments(self, index: int) -> frozenset[bytes]:
         """Return the instruments that one message is about."""
-        return instruments_of(self.data, self.frames(index))
+        return instruments_of(self.data, self.shapes()[index].frames, self.starts[index])
 
     def part(self, begin: int, end: int) -> "Run":
         """Return messages `begin` to `end - 1` as a run."""
@@ -60,13 +63,16 @@ class Run:
             return self
         starts = self.starts[begin : end + 1]
         first = starts[0]
-        return Run(
+        part = Run(
             self.data[first : starts[-1]],
             [start - first for start in starts],
             self.source,
             self.epoch,
             self.sequences[begin:end],
         )
+        if self._shapes is not None:
+            part._shapes = self._shapes[begin:end]
+        return part
 
     def chosen(self, indexes: list[int]) -> "Run":
         """Return the messages with these rising indexes as a run."""
@@ -76,9 +82,12 @@ class Run:
         starts = [0]
         for part in parts:
             starts.append(starts[-1] + len(part))
-        return Run(
+        chosen = Run(
             b"".join(parts), starts, self.source, self.epoch, [self.sequences[i] for i in indexes]
         )
+        if self._shapes is not None:
+            chosen._shapes = [self._shapes[i] for i in indexes]
+        return chosen
 
 
 class Announcement(Run):

@@ -10,6 +10,7 @@ from collections import defaultdict
 from alphapulse.protocol.header import Domain
 from alphapulse.relays.contents import Frame, pool_id
 from alphapulse.relays.run import Run
+from alphapulse.relays.shapes import Shape
 from alphapulse.relays.subscription import Filter
 
 __all__ = ["Snapshots"]
@@ -17,6 +18,7 @@ __all__ = ["Snapshots"]
 Key = tuple[object, ...]
 _META, _QUOTE, _LIQUIDITY, _DELTA, _PARAMS, _RESERVES = 4, 2, 5, 6, 9, 10
 _SWAP, _TICK, _STATE, _SYNC, _BOOK, _GAS, _INVALIDATION = 11, 14, 15, 16, 17, 18, 106
+_META_BIT = 1 << _META
 _POOL_BASES = (_PARAMS, _RESERVES, _STATE)
 _POOL_EVENTS = (_LIQUIDITY, _SWAP, _SYNC)
 _IDENTITY, _REFERENCE, _CROSS, _ARBITRAGE, _PATH = 20, 25, 31, 32, 34
@@ -54,6 +56,12 @@ class Snapshots:
         self._domain = domain
         self._most_after = most_after
         self._most_bytes = most_bytes
+        self._fold_domain = {
+            Domain.MARKET: self._market,
+            Domain.SIGNAL: self._signal,
+            Domain.EXECUTION: self._execution,
+            Domain.SYSTEM: self._system,
+        }[Domain(domain)]
         self._interest = sum(1 << number for number in _TYPES[Domain(domain)])
         self._kept: defaultdict[int, dict[int, _Kept]] = defaultdict(dict)
         self._base: dict[Key, tuple[int, int]] = {}
@@ -77,9 +85,12 @@ class Snapshots:
     def fold(self, run: Run) -> None:
         """Take the next messages of a source."""
         interest = self._interest
-        for index in range(len(run.sequences)):
-            if run.types(index) & interest:
-                self._fold_one(run, index)
+        shapes = run.shapes()
+        if not any(shape.types & interest for shape in set(shapes)):
+            return
+        for index, shape in enumerate(shapes):
+            if shape.types & interest:
+                self._fold_one(run, index, shape)
 
     def of(self, source: int, chosen: Filter) -> list[bytes]:
         """Return what is kept of a source and matches: announcements first, then the rest in sequence order."""
@@ -115,26 +126,20 @@ class Snapshots:
 
     # one message
 
-    def _fold_one(self, run: Run, index: int) -> None:
+    def _fold_one(self, run: Run, index: int, shape: Shape) -> None:
         self._folded += 1
         place = (run.source, self._folded)  # sequences begin anew with each run, this does not
-        frames = run.frames(index)
-        fold = {
-            Domain.MARKET: self._market,
-            Domain.SIGNAL: self._signal,
-            Domain.EXECUTION: self._execution,
-            Domain.SYSTEM: self._system,
-        }[Domain(self._domain)]
-        kept = _Kept(run.message(index), is_meta=any(number == _META for number, _, _ in frames))
+        message = run.message(index)
+        kept = _Kept(message, is_meta=bool(shape.types & _META_BIT))
         kept.references = 1
         self._kept[run.source][place[1]] = kept
         self.bytes += len(kept.data)
-        fold(place, run.data, frames)
+        self._fold_domain(place, message, shape.frames)
         self._release(place)
         if self.bytes > self._most_bytes:
             self.doubt(run.source)
 
-    def _market(self, place: tuple[int, int], data: bytes, frames: list[Frame]) -> None:
+    def _market(self, place: tuple[int, int], data: bytes, frames: tuple[Frame, ...]) -> None:
         source = place[0]
         for number, at, _ in frames:
             if number in _POOL_BASES or number in _POOL_EVENTS or number == _TICK:
@@ -176,7 +181,7 @@ class Snapshots:
             self._groups.setdefault(key, set())
         self._follow(key, place)
 
-    def _signal(self, place: tuple[int, int], data: bytes, frames: list[Frame]) -> None:
+    def _signal(self, place: tuple[int, int], data: bytes, frames: tuple[Frame, ...]) -> None:
         last_block = chain = signal = None
         for number, at, _ in frames:
             if number == _ARBITRAGE:
@@ -213,7 +218,7 @@ class Snapshots:
         del self._signals[key]
         self._drop(key)
 
-    def _execution(self, place: tuple[int, int], data: bytes, frames: list[Frame]) -> None:
+    def _execution(self, place: tuple[int, int], data: bytes, frames: tuple[Frame, ...]) -> None:
         for number, at, _ in frames:
             if number == _ORDER:
                 order = (_ORDER, data[at : at + 8])
@@ -244,7 +249,7 @@ class Snapshots:
         else:
             self._set(key, place)
 
-    def _system(self, place: tuple[int, int], data: bytes, frames: list[Frame]) -> None:
+    def _system(self, place: tuple[int, int], data: bytes, frames: tuple[Frame, ...]) -> None:
         for number, at, _ in frames:
             if number == _HEALTH:
                 self._set((_HEALTH, data[at]), place)
