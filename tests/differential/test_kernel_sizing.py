@@ -106,6 +106,17 @@ def test_cycles_that_mix_all_families_are_sized_alike() -> None:
     assert paying > MIXED // 4
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_no_cycle_of_its_own_pools_is_handed_back_to_python(name: str) -> None:
+    alphapulse_kernel = pytest.importorskip("alphapulse_kernel")
+    shape = {"depth_digits": (18, 20), "spread": 0}
+    hops = mixed_cycle(random.Random(1), [name, "v2"], **shape, twin=RUST)
+    terms = {"premium_bps": 0, "max_amount_in": 10**30}
+    found = alphapulse_kernel.optimise(hops, **terms)
+    sizing = RUST.optimise(hops, **terms)
+    assert (found and found[0]) == (sizing and sizing.amounts)
+
+
 def test_questions_that_make_no_sense_are_answered_alike() -> None:
     pair = V2Pool(10**18, 2 * 10**18, 3000)
     empty = kernel.PYTHON.v3_pool(0, 0, 0, 3000, 60, {})

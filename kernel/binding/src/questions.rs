@@ -61,11 +61,7 @@ fn hold<'py>(path: &Bound<'py, PyAny>, held: &mut Vec<HeldHop<'py>>) -> PyResult
             return Err(PyTypeError::new_err("a hop must be a pool and a side"));
         }
         let (pool, side) = (hop.get_borrowed_item(0)?, hop.get_borrowed_item(1)?);
-        let pool = pool.extract()?;
-        if matches!(pool, Held::Smooth(..)) {
-            return Err(PyTypeError::new_err("a smooth curve is sized by the specification"));
-        }
-        held.push((pool, side.extract()?));
+        held.push((pool.extract()?, side.extract()?));
         Ok(())
     };
     match path.cast::<PyList>() {

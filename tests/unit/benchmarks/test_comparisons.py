@@ -14,6 +14,7 @@ IDS = {
     "quotes": {"D1", "D2", "D3", "D14"},
     "optimum": {"D5", "D15"},
     "pipeline": {"D7", "D13"},
+    "smooth": {"D16"},
     "transactions": {"D11", "D12"},
     "chain_quotes": {"D10"},
     "messages": {
