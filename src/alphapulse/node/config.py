@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from alphapulse.errors import Misconfigured, ValueOutOfRange
+from alphapulse.node.fees import FeesSection, L1FeeSection, TransferGas, check_fees
+from alphapulse.node.section import NotNegative, Section
 from alphapulse.primitives.address import Address, address
 from alphapulse.primitives.venue import Venue
 
@@ -43,13 +45,8 @@ LOOPBACK_URL = re.compile(r"ws://(127\.0\.0\.1|localhost|\[::1\]):\d{1,5}/?")
 LOOPBACK_NATS = re.compile(r"nats://(127\.0\.0\.1|localhost|\[::1\]):\d{1,5}/?")
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
-NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 HexAddress = Annotated[str, msgspec.Meta(pattern="^0x[0-9a-fA-F]{40}$")]
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the file; a key that it does not name is an error."""
 
 
 class NodeSection(Section, frozen=True):
@@ -70,13 +67,17 @@ class ChainSection(Section, frozen=True):
 
 
 class TokenSection(Section, frozen=True):
-    """A token; `max_loan` in smallest units makes it borrowable, `usd` values it at one dollar."""
+    """A token; `max_loan` in smallest units makes it borrowable, `usd` values it at one dollar.
+
+    `transfer_gas` is what its transfers burn beyond those of a plain token.
+    """
 
     address: HexAddress
     symbol: str
     decimals: Annotated[int, msgspec.Meta(ge=0, le=36)]
     max_loan: NotNegative = 0
     usd: bool = False
+    transfer_gas: TransferGas = 0
 
 
 class PoolSection(Section, frozen=True):
@@ -164,6 +165,8 @@ class Config(Section, frozen=True):
     risk: RiskSection = RiskSection()
     dashboard: DashboardSection = DashboardSection()
     transport: TransportSection = TransportSection()
+    fees: FeesSection = FeesSection()
+    l1_fee: L1FeeSection | None = None
 
 
 def load_config(path: Path, environment: Mapping[str, str]) -> Config:
@@ -297,6 +300,7 @@ def _check_references(config: Config, name: str) -> None:
             "never the password itself"
         )
     _check_transport(config.transport, name)
+    check_fees(config.fees, config.l1_fee, name)
     known = {token.address.lower() for token in config.tokens}
     for pool in config.pools:
         venue_number(pool.venue)

@@ -102,6 +102,8 @@ def _pairs(section: object) -> str:
     lines = []
     for key in section.__struct_fields__:  # type: ignore[attr-defined]  # every section is a Struct
         value = getattr(section, key)
+        if value is None:
+            continue
         if isinstance(value, bool):
             text = "true" if value else "false"
         elif isinstance(value, int):

@@ -12,6 +12,7 @@ from alphapulse.node.config import (
     to_address,
     venue_number,
 )
+from alphapulse.node.fees import fee_rule, l1_fee_model, tip_policy
 from alphapulse.primitives.address import Address
 from alphapulse.strategies.flash_arbitrage.config import BorrowableToken, FlashArbitrageConfig
 
@@ -97,4 +98,13 @@ def strategy_config(config: Config, facts: ChainFacts) -> FlashArbitrageConfig:
         valid_blocks=config.execution.valid_blocks,
         min_net_profit=config.strategy.min_net_profit,
         suppress_blocks=config.strategy.suppress_blocks,
+        fee_rule=fee_rule(config.fees),
+        tip_policy=tip_policy(config.fees, config.execution.tip_per_gas_wei),
+        l1_fee_model=l1_fee_model(config.l1_fee),
+        builder_share_bps=config.fees.builder_share_bps,
+        token_gas=tuple(
+            (to_address(token.address), token.transfer_gas)
+            for token in config.tokens
+            if token.transfer_gas
+        ),
     )

@@ -1,6 +1,7 @@
 import msgspec
 import pytest
 
+from alphapulse.cli.running import with_transport
 from alphapulse.errors import Misconfigured
 from alphapulse.node.config import (
     DashboardSection,
@@ -8,9 +9,11 @@ from alphapulse.node.config import (
     load_config,
     parse_config,
     resolve_secret,
+    transport_section,
     venue_number,
 )
 from alphapulse.node.devnet_config import config_to_toml
+from alphapulse.node.link import nats_url
 from alphapulse.node.wiring import ChainFacts, collector_config, rpc_url, strategy_config
 from alphapulse.primitives.venue import Venue
 from support.node_runs import USDC, WETH, node_tables, to_toml
@@ -153,3 +156,57 @@ def test_strategy_borrows_what_has_a_limit_and_prices_what_is_a_dollar(tables):
     ]
     assert [token.hex() for token in settings.usd_tokens] == [USDC.removeprefix("0x")]
     assert settings.premium_bps == 5
+
+
+def test_transport_is_one_process_unless_told_otherwise(tables):
+    assert parse_config(tables, "x").transport.mode == "local"
+
+
+def test_command_line_stands_over_environment_over_file(tmp_path, tables):
+    tables["transport"] = {"mode": "unix", "directory": "/run/a"}
+    environment = {"ALPHAPULSE__TRANSPORT__MODE": "nats"}
+    config = load_config(written(tmp_path, tables), environment)
+    assert config.transport.mode == "nats"
+    assert with_transport(config, None).transport.mode == "nats"
+    chosen = with_transport(config, "local").transport
+    assert (chosen.mode, chosen.directory) == ("local", "/run/a")
+    assert transport_section(environment, None).mode == "nats"
+    assert transport_section(environment, "unix").mode == "unix"
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ({"mode": "carrier_pigeon"}, ["transport.mode", "carrier_pigeon"]),
+        ({"mode": "mixed"}, ["transport.on_bus", "mixed"]),
+        ({"mode": "unix", "on_bus": ["books"]}, ["transport.on_bus", "mixed"]),
+        ({"mode": "mixed", "on_bus": ["desk"]}, ["transport.on_bus", "desk"]),
+        ({"mode": "nats", "nats_url": f"nats://{CANARY}@127.0.0.1:4222"}, ["transport.nats_url"]),
+        ({"mode": "nats", "nats_url": "nats://bus.example:4222"}, ["transport.nats_url", "env:"]),
+    ],
+)
+def test_transport_that_makes_no_sense(tables, section, words):
+    """Covers: P1."""
+    tables["transport"] = section
+    with pytest.raises(Misconfigured) as caught:
+        parse_config(tables, "x")
+    assert all(word in str(caught.value) for word in words)
+    assert CANARY not in str(caught.value)
+
+
+def test_url_of_a_server_comes_by_reference_and_is_never_shown(tables):
+    """Covers: P1."""
+    tables["transport"] = {"mode": "nats", "nats_url": "env:BUS"}
+    config = parse_config(tables, "x")
+    url = nats_url(config, {"BUS": f"nats://{CANARY}@bus.example:4222\n"})
+    assert url.reveal() == f"nats://{CANARY}@bus.example:4222"
+    assert CANARY not in repr(url) + repr(config)
+    with pytest.raises(Misconfigured, match="BUS") as caught:
+        nats_url(config, {"BUS": f"http://{CANARY}"})
+    assert CANARY not in str(caught.value)
+
+
+def test_server_that_is_not_named(tables):
+    tables["transport"] = {"mode": "nats"}
+    with pytest.raises(Misconfigured, match=r"transport\.nats_url.*4222"):
+        nats_url(parse_config(tables, "x"), {})
