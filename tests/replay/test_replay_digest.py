@@ -47,6 +47,10 @@ def test_decisions_come_from_messages_alone(demo) -> None:
     "words",
     [
         ("--transport", "unix"),
+        pytest.param(
+            ("--transport", "nats"),
+            marks=pytest.mark.skipif(not shutil.which("nats-server"), reason="no nats-server"),
+        ),
         ("--speed", "50"),
         ("--components", "strategy,portfolio,risk"),
         ("--components", "portfolio,strategy", "--transport", "unix", "--speed", "100"),

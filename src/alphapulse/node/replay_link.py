@@ -9,14 +9,16 @@ other on the way as they do live, so the recorded order is restored before anybo
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from itertools import islice
 from pathlib import Path
 
 import msgspec
 
 from alphapulse.errors import InvariantError, StreamLost
+from alphapulse.node.config import resolve_secret
+from alphapulse.node.nats_server import nats_server
 from alphapulse.node.replay import (
     Delivery,
     ReplayRequest,
@@ -25,14 +27,16 @@ from alphapulse.node.replay import (
     open_recording,
     replay,
 )
-from alphapulse.protocol.codec import encode
+from alphapulse.primitives.secret import Secret
 from alphapulse.protocol.header import Flag
 from alphapulse.protocol.message import Message
 from alphapulse.protocol.system import SequenceSync
 from alphapulse.relays.service import serve_relays
+from alphapulse.transport.bus import ALL_DOMAINS
 from alphapulse.transport.linked import LinkedBusBase
+from alphapulse.transport.nats import NatsBus
 from alphapulse.transport.sequence import Sequencer
-from alphapulse.transport.settings import UnixConfig
+from alphapulse.transport.settings import NatsConfig, UnixConfig
 from alphapulse.transport.unix import UnixBus
 
 __all__ = ["replay_over"]
@@ -43,6 +47,9 @@ _QUIET_MS = 86_400_000  # the recorded heartbeats are the only ones
 _RELAYS = range(80, 100)  # sources of the transport itself: what they said stays theirs
 Key = tuple[int, int, int]
 Producers = dict[int, set[tuple[int, int]]]
+Produces = frozenset[tuple[int, int]]
+_PREFIX = "alphapulse-replay-"
+_LISTENER: tuple[str, Produces, frozenset[int]] = ("replay:listener", frozenset(), ALL_DOMAINS)
 
 
 class _Resending(LinkedBusBase):
@@ -55,7 +62,7 @@ class _Resending(LinkedBusBase):
         outbox = self._outboxes.get(key)
         if outbox is None or outbox.end_sequence != header.sequence:
             return False
-        outbox.add(header.sequence, encode(_flagged(message, header.flags | Flag.REPLAY)))
+        outbox.add(header.sequence, self._encoded(_flagged(message, header.flags | Flag.REPLAY)))
         self._flush(*key)
         return True
 
@@ -64,6 +71,10 @@ class _Resending(LinkedBusBase):
 
 
 class _UnixSender(_Resending, UnixBus):
+    pass
+
+
+class _NatsSender(_Resending, NatsBus):
     pass
 
 
@@ -153,41 +164,78 @@ def replay_over(
 
 @asynccontextmanager
 async def _unix_link(producers: Producers) -> AsyncIterator[_Link]:
-    with tempfile.TemporaryDirectory(prefix="alphapulse-replay-") as folder:
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder:
         directory = Path(folder) / "relays"
         async with serve_relays(directory), AsyncExitStack() as stack:
-            listener = await stack.enter_async_context(
-                UnixBus.open(
-                    UnixConfig(name="replay:listener", directory=directory, heartbeat_ms=_QUIET_MS),
-                    Sequencer(1),
-                    time.time_ns,
-                )
-            )
-            senders: dict[int, _Resending] = {}
-            for epoch, produces in producers.items():
-                config = UnixConfig(
-                    name=f"replay:{epoch}",
+
+            def config(name: str, produces: Produces, consumes: frozenset[int]) -> UnixConfig:
+                return UnixConfig(
+                    name=name,
                     directory=directory,
-                    produces=frozenset(produces),
-                    consumes=frozenset(),
+                    produces=produces,
+                    consumes=consumes,
                     heartbeat_ms=_QUIET_MS,
                 )
-                opened = _UnixSender.open(config, Sequencer(epoch), time.time_ns)
-                bus = await stack.enter_async_context(opened)
-                assert isinstance(bus, _UnixSender)
-                senders[epoch] = bus
-            yield await _linked(listener, senders)
+
+            listener = UnixBus.open(config(*_LISTENER), Sequencer(1), time.time_ns)
+            senders = {
+                epoch: _UnixSender.open(
+                    config(*_sender(epoch, made)), Sequencer(epoch), time.time_ns
+                )
+                for epoch, made in producers.items()
+            }
+            yield await _linked(stack, listener, senders)
 
 
-async def _linked(listener: LinkedBusBase, senders: dict[int, _Resending]) -> _Link:
+@asynccontextmanager
+async def _nats_link(producers: Producers) -> AsyncIterator[_Link]:
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder:
+        async with nats_server(Path(folder) / "server") as reference, AsyncExitStack() as stack:
+            url = Secret(resolve_secret(reference, {}, "replay"))
+
+            def config(name: str, produces: Produces, consumes: frozenset[int]) -> NatsConfig:
+                return NatsConfig(
+                    name=name,
+                    url=url,
+                    produces=produces,
+                    consumes=consumes,
+                    heartbeat_ms=_QUIET_MS,
+                )
+
+            listener = NatsBus.open(config(*_LISTENER), Sequencer(1), time.time_ns)
+            senders = {
+                epoch: _NatsSender.open(
+                    config(*_sender(epoch, made)), Sequencer(epoch), time.time_ns
+                )
+                for epoch, made in producers.items()
+            }
+            yield await _linked(stack, listener, senders)
+
+
+def _sender(epoch: int, producers: set[tuple[int, int]]) -> tuple[str, Produces, frozenset[int]]:
+    return f"replay:{epoch}", frozenset(producers), frozenset()
+
+
+async def _linked(
+    stack: AsyncExitStack,
+    listener: AbstractAsyncContextManager[LinkedBusBase],
+    senders: Mapping[int, AbstractAsyncContextManager[LinkedBusBase]],
+) -> _Link:
+    """Open all connections, the listener's first, and wait until they stand."""
     arrivals = _Arrivals()
-    listener.subscribe(arrivals.on_message, name="replay")
-    for bus in (listener, *senders.values()):
+    hears = await stack.enter_async_context(listener)
+    hears.subscribe(arrivals.on_message, name="replay")
+    await hears.linked()
+    opened: dict[int, _Resending] = {}
+    for epoch, sender in senders.items():
+        bus = await stack.enter_async_context(sender)
+        assert isinstance(bus, _Resending)
+        opened[epoch] = bus
         await bus.linked()
-    return _Link(senders, arrivals)
+    return _Link(opened, arrivals)
 
 
-_LINKS = {"unix": _unix_link}
+_LINKS = {"unix": _unix_link, "nats": _nats_link}
 
 
 def _producers(messages: Iterable[Message]) -> Producers:
