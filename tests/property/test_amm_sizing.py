@@ -17,8 +17,9 @@ CYCLES = 1000
 NEIGHBOURS = (1, -1, 10, -10, 1000, -1000)
 KINDS = ((2, 2), (2, 3), (3, 2), (3, 3), (2, 2, 2), (2, 2, 3), (2, 3, 3), (3, 2, 3), (3, 3, 3))
 UNLIMITED = 10**30
-# Rounding makes the top of a deep cycle a saw: in so many cycles a scan may find a unit more there.
+# Rounding makes the top of a deep cycle a saw: in how many cycles a scan may find more there, and what part.
 SAW_CYCLES = 10
+SAW_PART = 10**11
 
 
 def scan(amount: int) -> list[int]:
@@ -44,7 +45,7 @@ def test_no_input_earns_more_on_random_cycles() -> None:
         for step in NEIGHBOURS:
             assert (profit_of(hops, sizing.amount_in + step, bps) or 0) <= earned
         best = max(profit_of(hops, amount, bps) or 0 for amount in scan(sizing.amount_in))
-        assert best <= earned + 1, (hops, bps, sizing)
+        assert best <= earned + earned // SAW_PART + 1, (hops, bps, sizing)
         beaten += best > earned
         if paying == CYCLES:
             break

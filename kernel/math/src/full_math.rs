@@ -125,3 +125,70 @@ pub fn div_wide_up(numerator: U512, denominator: U256) -> U256 {
         quotient
     }
 }
+
+/// The integer square root. Newton's rounds start from the root of the leading digits and never end below.
+pub fn isqrt(value: U512) -> U256 {
+    let shift = (512 - value.bit_len()) & !1;
+    if shift == 512 {
+        return U256::ZERO;
+    }
+    let value = value << shift;
+    let limbs = value.as_limbs();
+    let top = u128::from(limbs[7]) << 64 | u128::from(limbs[6]);
+    let near = ((top as f64).sqrt() as u64).max(1 << 63);
+    let half = (u128::from(near) + top / u128::from(near)) / 2;
+    let mut start = u64::try_from(half).unwrap_or(u64::MAX);
+    while u128::from(start) * u128::from(start) > top {
+        start -= 1;
+    }
+    let mut quotient = [limbs[5], limbs[6], limbs[7]];
+    algorithms::div(&mut quotient, &mut [start]);
+    let low = u128::from(quotient[0]) | u128::from(quotient[1]) << 64;
+    let (sum, carry) = low.overflowing_add(u128::from(start) << 64);
+    let halves = u64::from(carry) + quotient[2];
+    let root = if halves > 1 { u128::MAX } else { sum >> 1 | u128::from(halves) << 127 };
+    let mut quotient = [limbs[2], limbs[3], limbs[4], limbs[5], limbs[6], limbs[7]];
+    algorithms::div(&mut quotient, &mut [root as u64, (root >> 64) as u64]);
+    let (low, high) = quotient.split_at(4);
+    let low = U256::from_limbs([low[0], low[1], low[2], low[3]]);
+    let (sum, carry) = low.overflowing_add(from_u128(root) << 128);
+    let halves = u64::from(carry) + high[0];
+    let mut found = if halves > 1 { U256::MAX } else { sum >> 1 | U256::from(halves) << 255 };
+    while product(found, found) > value {
+        found -= U256::ONE;
+    }
+    found >> (shift / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Oracle: the definition of the root.
+    #[test]
+    fn roots_are_whole_and_largest() {
+        let mut state = 88_172_645_463_325_252u64;
+        let mut limb = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        for bits in 1..=512usize {
+            for kind in 0..40 {
+                let limbs = std::array::from_fn(|_| if kind == 0 { u64::MAX } else { limb() });
+                let mut value = U512::from_limbs(limbs) >> (512 - bits);
+                if kind == 1 {
+                    let root = narrow((value >> (bits / 2)).as_limbs());
+                    value = product(root, root);
+                }
+                let root = isqrt(value);
+                assert!(product(root, root) <= value);
+                if root < U256::MAX {
+                    let next = root + U256::ONE;
+                    assert!(product(next, next) > value);
+                }
+            }
+        }
+    }
+}

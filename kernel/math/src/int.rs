@@ -9,7 +9,10 @@ use smallvec::{smallvec, SmallVec};
 use crate::full_math::{narrow, U256, U512};
 
 /// Limbs held without an allocation: enough for cycles of two pairs, and few enough to move in registers.
-const INLINE_LIMBS: usize = 12;
+const INLINE_LIMBS: usize = 14;
+
+/// Limbs of a product that is formed without an allocation.
+const STACK_LIMBS: usize = 28;
 
 /// Binary digits of a root that machine words give.
 const START_DIGITS: usize = 62;
@@ -112,15 +115,25 @@ impl Int {
     }
 
     pub fn shl(&self, bits: usize) -> Self {
-        let (words, rest) = (bits / 64, bits % 64);
-        let mut limbs: Limbs = smallvec![0; self.limbs.len() + words + 1];
-        let mut carry = 0;
-        for (limb, &part) in limbs[words..].iter_mut().zip(&self.limbs) {
-            *limb = part << rest | carry;
-            carry = if rest == 0 { 0 } else { part >> (64 - rest) };
+        if self.is_zero() {
+            return Self::zero();
         }
-        limbs[self.limbs.len() + words] = carry;
-        trimmed(limbs, self.negative)
+        let (words, rest) = (bits / 64, bits % 64);
+        let mut limbs = Limbs::new();
+        limbs.resize(words, 0);
+        if rest == 0 {
+            limbs.extend_from_slice(&self.limbs);
+            return Self { negative: self.negative, limbs };
+        }
+        let mut carry = 0;
+        for &part in &self.limbs {
+            limbs.push(part << rest | carry);
+            carry = part >> (64 - rest);
+        }
+        if carry != 0 {
+            limbs.push(carry);
+        }
+        Self { negative: self.negative, limbs }
     }
 
     /// The magnitude shifted down. Range: not negative.
@@ -284,12 +297,29 @@ impl Sub for &Int {
 impl Mul for &Int {
     type Output = Int;
     fn mul(self, other: Self) -> Int {
-        if self.is_zero() || other.is_zero() {
+        let (a, b) = (&self.limbs[..], &other.limbs[..]);
+        if a.is_empty() || b.is_empty() {
             return Int::zero();
         }
-        let mut limbs: Limbs = smallvec![0; self.limbs.len() + other.limbs.len()];
-        algorithms::addmul(&mut limbs, &self.limbs, &other.limbs);
-        trimmed(limbs, self.negative != other.negative)
+        let negative = self.negative != other.negative;
+        let count = a.len() + b.len();
+        if count > STACK_LIMBS {
+            let mut limbs: Limbs = smallvec![0; count];
+            algorithms::addmul(&mut limbs, a, b);
+            return trimmed(limbs, negative);
+        }
+        let mut limbs = [0u64; STACK_LIMBS];
+        for (place, &part) in a.iter().enumerate() {
+            let mut carry = 0u128;
+            for (limb, &factor) in limbs[place..].iter_mut().zip(b) {
+                carry += u128::from(part) * u128::from(factor) + u128::from(*limb);
+                *limb = carry as u64;
+                carry >>= 64;
+            }
+            limbs[place + b.len()] = carry as u64;
+        }
+        let length = if limbs[count - 1] == 0 { count - 1 } else { count };
+        Int { negative, limbs: Limbs::from_slice(&limbs[..length]) }
     }
 }
 

@@ -24,12 +24,11 @@ pub struct Optimum {
     pub amounts: Amounts,
     pub bound: U256,
     pub segments: Segments,
-    pub breadth: Int,
+    pub breadth: U256,
 }
 
 /// What any amount before one hop pays at most and asks at least, as tangents in Q64.
 pub struct Line {
-    pub amount: U256,
     pub paid: Int,
     pub paid_slope: Int,
     pub asked: Int,
@@ -61,7 +60,37 @@ impl Optimum {
             let steep = (&asked_slope * base).shl(64).div_floor(&under);
             asked_slope = (&steep * gain).shl(64).div_floor(&under);
         }
-        Line { amount, paid, paid_slope, asked, asked_slope }
+        Line { paid, paid_slope, asked, asked_slope }
+    }
+}
+
+impl Line {
+    /// (most that is paid, least that is asked) at a distance from the amount, None where nothing is paid.
+    ///
+    /// `lost` is what the fee takes too much, in parts of what is kept.
+    pub fn moved(
+        &self,
+        distance: U256,
+        is_below: bool,
+        lost: u64,
+        kept: u64,
+    ) -> Option<(U256, U256)> {
+        let distance = Int::from(distance);
+        let at = |from: &Int, slope: &Int| {
+            let change = slope * &distance;
+            if is_below {
+                from - &change
+            } else {
+                from + &change
+            }
+        };
+        let part = self.paid_slope.div_floor(&Int::from(kept));
+        let paid = &at(&self.paid, &self.paid_slope) - &part.times(lost);
+        if paid.is_negative() {
+            return None;
+        }
+        let asked = at(&self.asked, &self.asked_slope).div_up(&Int::from(1u64).shl(64));
+        Some((paid.shr(64).saturated(), asked.saturated()))
     }
 }
 
@@ -308,6 +337,6 @@ fn bounded(
     }
     let one = Int::from(1u64);
     let slant = piece.whole.s.div_floor(&piece.whole.r.max(one.clone()));
-    let breadth = (&(&slant + &Int::from(amount_in)) + &one).max(one);
+    let breadth = (&(&slant + &Int::from(amount_in)) + &one).max(one).saturated();
     Some(Optimum { amounts, bound: bound.saturated(), segments: piece.segments, breadth })
 }

@@ -2,24 +2,24 @@
 
 use smallvec::SmallVec;
 
-use crate::full_math::{from_u128, product, PIPS, U256, U512};
+use crate::full_math::{from_u128, isqrt, product, PIPS, U256};
 use crate::int::Int;
 use crate::optimum::{Amounts, Optimum, BPS};
 use crate::pool::{Hop, Quoter};
+use crate::swap_curve::Segment;
 use crate::uniswap_v2::MAX_RESERVE;
-use ruint::algorithms;
 
 /// A pair in walking order: what of a million pips is kept, kept times the reserve it pays from, a million times the other.
-struct Side {
-    kept: u64,
-    gain: U256,
-    base: U256,
+pub struct Side {
+    pub kept: u64,
+    pub gain: U256,
+    pub base: U256,
     most: U256,
 }
 
-type Sides = SmallVec<[Side; 4]>;
+pub type Sides = SmallVec<[Side; 4]>;
 
-/// Where a cycle of pairs earns most, an inner None when that is below one unit; its segments and breadth are left out.
+/// Where a cycle of pairs earns most, an inner None when that is below one unit; its segments are left out.
 ///
 /// The outer None means that this is not such a cycle, or that it must be walked: a pair cannot hold the best amount,
 /// or an amount has no more than the fewest units.
@@ -35,7 +35,7 @@ pub fn locate_pairs(
         Some(at) => at,
         None => in_any_width(&sides, limits),
     };
-    let Some((amount_in, bound)) = at else {
+    let Some((amount_in, bound, breadth)) = at else {
         return Some(None);
     };
     let mut amounts = Amounts::new();
@@ -48,24 +48,20 @@ pub fn locate_pairs(
         amount = side.gain * amount / (U256::from(side.kept) * amount + side.base);
         amounts.push(amount);
     }
-    Some(Some(Optimum { amounts, bound, segments: vec![], breadth: Int::zero() }))
+    Some(Some(Optimum { amounts, bound, segments: vec![], breadth }))
 }
 
-/// Adds what was left out.
-pub fn complete(found: &mut Optimum, hops: &[Hop<'_>]) {
-    let Some(sides) = sides_of(hops) else {
-        return;
+/// The segments of a cycle of pairs.
+pub fn segments_of(hops: &[Hop<'_>]) -> Vec<Segment> {
+    let segment = |(pool, zero_for_one): &Hop<'_>| match pool {
+        Quoter::V2(pool) => Some(pool.segment(*zero_for_one)),
+        _ => None,
     };
-    for (pool, zero_for_one) in hops {
-        if let Quoter::V2(pool) = pool {
-            found.segments.push(pool.segment(*zero_for_one));
-        }
-    }
-    let (_, r, s) = map_of(&sides);
-    found.breadth = &(&s.div_floor(&r) + &Int::from(found.amounts[0])) + &Int::from(1u64);
+    hops.iter().filter_map(segment).collect()
 }
 
-fn sides_of(hops: &[Hop<'_>]) -> Option<Sides> {
+/// The pairs of a cycle of nothing else.
+pub fn sides_of(hops: &[Hop<'_>]) -> Option<Sides> {
     let mut sides = Sides::new();
     for (pool, zero_for_one) in hops {
         let Quoter::V2(pool) = pool else {
@@ -98,9 +94,9 @@ fn map_of(sides: &[Side]) -> (Int, Int, Int) {
     (p, r, s)
 }
 
-type At = Option<(U256, U256)>;
+type At = Option<(U256, U256, U256)>;
 
-/// (input, bound) of two pairs whose products fit 256 bits, None where they do not or the limit is met.
+/// (input, bound, breadth) of two pairs whose products fit 256 bits, None where they do not or the limit is met.
 fn in_fixed_width(sides: &[Side], (premium_bps, max_amount_in): (u64, U256)) -> Option<At> {
     let [first, second] = sides else {
         return None;
@@ -128,10 +124,11 @@ fn in_fixed_width(sides: &[Side], (premium_bps, max_amount_in): (u64, U256)) -> 
         twice += under;
     }
     let bound: U256 = twice / (under << 1);
-    Some((!bound.is_zero()).then_some((amount_in, bound)))
+    let s = first.base * second.base;
+    Some((!bound.is_zero()).then(|| (amount_in, bound, amount_in + s / r + U256::ONE)))
 }
 
-/// (input, bound) of any cycle of pairs.
+/// (input, bound, breadth) of any cycle of pairs.
 fn in_any_width(sides: &[Side], (premium_bps, max_amount_in): (u64, U256)) -> At {
     let (p, r, s) = map_of(sides);
     let cost = Int::from(u128::from(BPS) + u128::from(premium_bps));
@@ -144,7 +141,7 @@ fn in_any_width(sides: &[Side], (premium_bps, max_amount_in): (u64, U256)) -> At
     let (mut twice, under);
     if amount_in <= Int::from(max_amount_in) {
         twice = (&(&earned + &owed) - &root.shl(1)).shl(1);
-        under = r;
+        under = r.clone();
     } else if max_amount_in.is_zero() {
         return None;
     } else {
@@ -157,72 +154,6 @@ fn in_any_width(sides: &[Side], (premium_bps, max_amount_in): (u64, U256)) -> At
         twice = &twice + &under;
     }
     let bound = twice.div_floor(&under.shl(1));
-    bound.is_positive().then(|| (amount_in.saturated(), bound.saturated()))
-}
-
-/// The integer square root. Newton's rounds start from the root of the leading digits and never end below.
-fn isqrt(value: U512) -> U256 {
-    let shift = (512 - value.bit_len()) & !1;
-    if shift == 512 {
-        return U256::ZERO;
-    }
-    let value = value << shift;
-    let limbs = value.as_limbs();
-    let top = u128::from(limbs[7]) << 64 | u128::from(limbs[6]);
-    let near = ((top as f64).sqrt() as u64).max(1 << 63);
-    let half = (u128::from(near) + top / u128::from(near)) / 2;
-    let mut start = u64::try_from(half).unwrap_or(u64::MAX);
-    while u128::from(start) * u128::from(start) > top {
-        start -= 1;
-    }
-    let mut quotient = [limbs[5], limbs[6], limbs[7]];
-    algorithms::div(&mut quotient, &mut [start]);
-    let low = u128::from(quotient[0]) | u128::from(quotient[1]) << 64;
-    let (sum, carry) = low.overflowing_add(u128::from(start) << 64);
-    let halves = u64::from(carry) + quotient[2];
-    let root = if halves > 1 { u128::MAX } else { sum >> 1 | u128::from(halves) << 127 };
-    let mut quotient = [limbs[2], limbs[3], limbs[4], limbs[5], limbs[6], limbs[7]];
-    algorithms::div(&mut quotient, &mut [root as u64, (root >> 64) as u64]);
-    let (low, high) = quotient.split_at(4);
-    let low = U256::from_limbs([low[0], low[1], low[2], low[3]]);
-    let (sum, carry) = low.overflowing_add(from_u128(root) << 128);
-    let halves = u64::from(carry) + high[0];
-    let mut found = if halves > 1 { U256::MAX } else { sum >> 1 | U256::from(halves) << 255 };
-    while product(found, found) > value {
-        found -= U256::ONE;
-    }
-    found >> (shift / 2)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Oracle: the definition of the root.
-    #[test]
-    fn roots_are_whole_and_largest() {
-        let mut state = 88_172_645_463_325_252u64;
-        let mut limb = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state
-        };
-        for bits in 1..=512usize {
-            for kind in 0..40 {
-                let limbs = std::array::from_fn(|_| if kind == 0 { u64::MAX } else { limb() });
-                let mut value = U512::from_limbs(limbs) >> (512 - bits);
-                if kind == 1 {
-                    let root = crate::full_math::narrow((value >> (bits / 2)).as_limbs());
-                    value = product(root, root);
-                }
-                let root = isqrt(value);
-                assert!(product(root, root) <= value);
-                if root < U256::MAX {
-                    let next = root + U256::ONE;
-                    assert!(product(next, next) > value);
-                }
-            }
-        }
-    }
+    let breadth = &(&s.div_floor(&r) + &amount_in) + &Int::from(1u64);
+    bound.is_positive().then(|| (amount_in.saturated(), bound.saturated(), breadth.saturated()))
 }

@@ -1,101 +1,199 @@
 //! What amounts near the located one pay at most and ask at least: the tangents of a cycle, rounded as it rounds.
 
-use crate::full_math::{PIPS, U256};
+use crate::full_math::{div_wide, div_wide_up, narrow, product, widen, PIPS, U256, U512};
 use crate::int::Int;
-use crate::optimum::{Line, Optimum};
+use crate::optimum::{Line, Optimum, BPS};
+use crate::pair_cycle::{segments_of, sides_of, Side};
+use crate::pool::Hop;
+use crate::sizing::premium;
 
-/// Tangents whose numbers have at most this many bits are followed in fixed width.
-const NARROW_BITS: usize = 200;
+/// Slopes, amounts and distances of at most these many bits are followed in machine words.
+const SLOPE_BITS: usize = 90;
+const AMOUNT_BITS: usize = 120;
+const DISTANCE_BITS: usize = 32;
+const ASKED_MAX: i128 = 1 << 46;
+const PREMIUM_BPS_MAX: u64 = 1 << 16;
 
-/// The tangents at one amount, and the saw of the fee that is taken from it.
-pub struct Ramp {
-    line: Line,
-    paid_part: Int,
-    narrow: Option<Narrow>,
+/// The tangents at the amount before one hop, and the saw of the fee that is taken from it.
+pub struct Ramp<'a> {
+    hops: &'a [Hop<'a>],
+    found: &'a Optimum,
+    index: usize,
+    premium_bps: u64,
+    kept: u64,
     start: U256,
     end: U256,
-    kept: u64,
+    narrow: Option<Narrow>,
 }
 
-/// The same numbers in fixed width.
+/// The tangents in machine words: distances from the whole numbers at the located amount, Q64.
 struct Narrow {
-    paid: U256,
-    paid_slope: U256,
-    paid_part: U256,
-    asked: U256,
-    asked_slope: U256,
+    earned: i128,
+    paid: i128,
+    paid_slope: i128,
+    paid_part: i128,
+    asked_whole: i128,
+    asked: i128,
+    asked_slope: i128,
+    premium_rest: i64,
+    premium_bps: i64,
 }
 
-impl Ramp {
-    pub fn new(found: &Optimum, index: usize, fee_pips: u32) -> Self {
-        let line = found.line_at(index);
+impl<'a> Ramp<'a> {
+    pub fn new(
+        hops: &'a [Hop<'a>],
+        found: &'a Optimum,
+        index: usize,
+        (fee_pips, premium_bps): (u32, u64),
+    ) -> Self {
         let kept = PIPS - u64::from(fee_pips);
-        let paid_part = line.paid_slope.div_floor(&Int::from(kept));
-        let fits = [&line.paid, &line.paid_slope, &line.asked, &line.asked_slope]
-            .iter()
-            .all(|part| !part.is_negative() && part.bit_len() <= NARROW_BITS);
-        let narrow = fits.then(|| Narrow {
-            paid: line.paid.saturated(),
-            paid_slope: line.paid_slope.saturated(),
-            paid_part: paid_part.saturated(),
-            asked: line.asked.saturated(),
-            asked_slope: line.asked_slope.saturated(),
-        });
-        let segment = &found.segments[index];
-        Self { line, paid_part, narrow, start: segment.start_in, end: segment.end_in, kept }
+        let tangents = match found.segments.get(index) {
+            None => tangents_of_pairs(hops, found, index),
+            Some(_) => tangents_of(&found.line_at(index)),
+        };
+        let narrow = tangents.and_then(|parts| Narrow::new(parts, kept, premium_bps));
+        let (start, end) = found
+            .segments
+            .get(index)
+            .map_or((U256::ZERO, U256::ZERO), |segment| (segment.start_in, segment.end_in));
+        Self { hops, found, index, premium_bps, kept, start, end, narrow }
     }
 
-    /// (most that is paid, least that is asked) for an amount, None where nothing is paid.
+    /// Whether an amount, by its tangents, may earn more than a profit.
     #[inline]
-    pub fn at(&self, amount: U256) -> Option<(U256, U256)> {
+    pub fn may_beat(&self, amount: U256, profit: U256) -> bool {
         let lost = if self.start < amount && amount < self.end {
             rest(amount - self.start) * self.kept % PIPS
         } else {
             0
         };
-        let is_below = amount < self.line.amount;
-        let distance = amount.abs_diff(self.line.amount);
-        match &self.narrow {
-            Some(narrow) if distance.bit_len() <= 32 => {
-                narrow.at(distance.as_limbs()[0], is_below, lost)
+        let centre = self.found.amounts[self.index];
+        let is_below = amount < centre;
+        let distance = amount.abs_diff(centre);
+        if let Some(narrow) = &self.narrow {
+            if distance.bit_len() <= DISTANCE_BITS && profit.bit_len() <= AMOUNT_BITS {
+                let size = i128::from(distance.as_limbs()[0]);
+                let profit = low_word(profit);
+                if let Some(may) =
+                    narrow.may_beat(if is_below { -size } else { size }, lost, profit)
+                {
+                    return may;
+                }
             }
-            _ => self.wide(&Int::from(distance), is_below, lost),
         }
+        self.may_beat_in_any_width(distance, is_below, lost, profit)
     }
 
-    fn wide(&self, distance: &Int, is_below: bool, lost: u64) -> Option<(U256, U256)> {
-        let moved = |from: &Int, slope: &Int| {
-            let change = slope * distance;
-            if is_below {
-                from - &change
-            } else {
-                from + &change
+    #[cold]
+    fn may_beat_in_any_width(
+        &self,
+        distance: U256,
+        is_below: bool,
+        lost: u64,
+        profit: U256,
+    ) -> bool {
+        let line = if self.found.segments.is_empty() {
+            Optimum {
+                amounts: self.found.amounts.clone(),
+                bound: self.found.bound,
+                segments: segments_of(self.hops),
+                breadth: self.found.breadth,
             }
+            .line_at(self.index)
+        } else {
+            self.found.line_at(self.index)
         };
-        let paid = &moved(&self.line.paid, &self.line.paid_slope) - &self.paid_part.times(lost);
-        if paid.is_negative() {
-            return None;
-        }
-        let asked = moved(&self.line.asked, &self.line.asked_slope);
-        let asked = asked.div_up(&Int::from(1u64).shl(64)).saturated();
-        Some((paid.shr(64).saturated(), asked))
+        let Some((paid, asked)) = line.moved(distance, is_below, lost, self.kept) else {
+            return false;
+        };
+        let owed = asked.saturating_add(premium(asked, self.premium_bps));
+        paid > owed && paid - owed > profit
     }
 }
 
+type Tangents = [U256; 4];
+
+/// (paid, its slope, asked, its slope) of a line, None where one does not fit.
+fn tangents_of(line: &Line) -> Option<Tangents> {
+    let parts = [&line.paid, &line.paid_slope, &line.asked, &line.asked_slope];
+    let fits = parts.iter().all(|part| !part.is_negative() && part.bit_len() < 256);
+    fits.then(|| parts.map(Int::saturated))
+}
+
+/// The same for pairs, in fixed width.
+fn tangents_of_pairs(hops: &[Hop<'_>], found: &Optimum, index: usize) -> Option<Tangents> {
+    let sides = sides_of(hops)?;
+    let one = U256::from_limbs([0, 1, 0, 0]);
+    let (mut paid, mut paid_slope) = (found.amounts[index] << 64, one);
+    for Side { kept, gain, base, .. } in &sides[index..] {
+        let under = fitting(paid, 200)? * U256::from(*kept) + (*base << 64);
+        paid_slope = shifted_up(shifted_up(paid_slope, *gain, under)?, *base, under)?;
+        paid = shifted_up(paid, *gain, under)?;
+    }
+    let (mut asked, mut asked_slope) = (found.amounts[index] << 64, one);
+    for Side { kept, gain, base, .. } in sides[..index].iter().rev() {
+        let under: U256 = *gain << 64usize;
+        let under = under.checked_sub(fitting(asked, 200)? * U256::from(*kept))?;
+        let under = under.max(U256::ONE);
+        asked_slope = shifted(shifted(asked_slope, *base, under)?, *gain, under)?;
+        asked = shifted(asked, *base, under)?;
+    }
+    Some([paid, paid_slope, asked, asked_slope])
+}
+
+#[inline]
+fn fitting(value: U256, bits: usize) -> Option<U256> {
+    (value.bit_len() <= bits).then_some(value)
+}
+
+/// a * b * 2**64 / denominator rounded down.
+#[inline]
+fn shifted(a: U256, b: U256, denominator: U256) -> Option<U256> {
+    Some(div_wide(product(fitting(a, 200)?, b) << 64, denominator))
+}
+
+#[inline]
+fn shifted_up(a: U256, b: U256, denominator: U256) -> Option<U256> {
+    Some(div_wide_up(product(fitting(a, 200)?, b) << 64, denominator))
+}
+
 impl Narrow {
+    fn new([paid, paid_slope, asked, asked_slope]: Tangents, kept: u64, bps: u64) -> Option<Self> {
+        let paid_slope = low_word(fitting(paid_slope, SLOPE_BITS)?);
+        let asked_slope = low_word(fitting(asked_slope, SLOPE_BITS)?);
+        let paid_whole = low_word(fitting(whole(paid), AMOUNT_BITS)?);
+        let asked_whole = fitting(whole(asked), AMOUNT_BITS)?;
+        if bps >= PREMIUM_BPS_MAX {
+            return None;
+        }
+        let owed = widen(asked_whole) * U512::from(bps) + U512::from(5000);
+        let (steps, premium_rest) = owed.div_rem(U512::from(BPS));
+        let steps = low_word(fitting(narrow(steps.as_limbs()), AMOUNT_BITS)?);
+        let asked_whole = low_word(asked_whole);
+        Some(Self {
+            earned: paid_whole - asked_whole - steps,
+            paid: i128::from(paid.as_limbs()[0]),
+            paid_slope,
+            paid_part: paid_slope / i128::from(kept),
+            asked_whole,
+            asked: i128::from(asked.as_limbs()[0]),
+            asked_slope,
+            premium_rest: premium_rest.as_limbs()[0] as i64,
+            premium_bps: bps as i64,
+        })
+    }
+
+    /// None where machine words do not hold the answer.
     #[inline]
-    fn at(&self, distance: u64, is_below: bool, lost: u64) -> Option<(U256, U256)> {
-        let distance = U256::from(distance);
-        let (paid_change, asked_change) = (self.paid_slope * distance, self.asked_slope * distance);
-        let lost = self.paid_part * U256::from(lost);
-        let (paid, asked) = if is_below {
-            (self.paid.checked_sub(paid_change)?, self.asked.saturating_sub(asked_change))
-        } else {
-            (self.paid + paid_change, self.asked + asked_change)
-        };
-        let paid = paid.checked_sub(lost)?;
-        let rounded_up = asked + U256::from(u64::MAX);
-        Some((whole(paid), whole(rounded_up)))
+    fn may_beat(&self, distance: i128, lost: u64, profit: i128) -> Option<bool> {
+        let paid =
+            (self.paid + self.paid_slope * distance - self.paid_part * i128::from(lost)) >> 64;
+        let asked = -(-(self.asked + self.asked_slope * distance) >> 64);
+        if asked.abs() >= ASKED_MAX || self.asked_whole + asked < 0 {
+            return None;
+        }
+        let steps = (self.premium_rest + asked as i64 * self.premium_bps).div_euclid(BPS as i64);
+        Some(self.earned + paid - asked - i128::from(steps) > profit)
     }
 }
 
@@ -106,13 +204,32 @@ fn whole(value: U256) -> U256 {
     U256::from_limbs([limbs[1], limbs[2], limbs[3], 0])
 }
 
+/// The low half of a value that has no more.
+#[inline]
+fn low_word(value: U256) -> i128 {
+    let limbs = value.as_limbs();
+    (u128::from(limbs[0]) | u128::from(limbs[1]) << 64) as i128
+}
+
 /// The remainder of millionths.
 #[inline]
 fn rest(value: U256) -> u64 {
-    let limbs = value.as_limbs();
-    if limbs[2] | limbs[3] == 0 {
-        let low = u128::from(limbs[0]) | u128::from(limbs[1]) << 64;
-        return (low % u128::from(PIPS)) as u64;
+    const WORD: u64 = ((1u128 << 64) % PIPS as u128) as u64;
+    value.as_limbs().iter().rev().fold(0, |rest, limb| (rest * WORD + limb % PIPS) % PIPS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Oracle: the remainder of the whole number.
+    #[test]
+    fn the_rest_of_words_is_that_of_the_number() {
+        for shift in 0..250usize {
+            let value = (crate::full_math::from_u128(0x1234_5678_9abc_def0_fedc_ba98_7654_3211)
+                << shift)
+                + U256::from(shift);
+            assert_eq!(U256::from(rest(value)), value % U256::from(PIPS));
+        }
     }
-    (value % U256::from(PIPS)).as_limbs()[0]
 }

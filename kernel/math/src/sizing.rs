@@ -1,10 +1,12 @@
 //! How much to send through a cycle of pools.
 
 use crate::climb::{bracket, summit};
-use crate::full_math::{div_up, mul_div_up, mul_div_word, narrow, widen, PIPS, U256, U512};
+use crate::full_math::{
+    div_up, isqrt, mul_div_up, mul_div_word, narrow, product, widen, PIPS, U256, U512,
+};
 use crate::int::Int;
 use crate::optimum::{caps_of, excess_x128, locate, Amounts, Optimum, BPS};
-use crate::pair_cycle::{complete, locate_pairs};
+use crate::pair_cycle::locate_pairs;
 use crate::pool::Hop;
 use crate::ramp::Ramp;
 use crate::refusal::{Answer, Kind, Refusal};
@@ -139,15 +141,12 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Tries the inputs that can be best near the located amounts, until one meets the bound.
-    fn around(&mut self, mut found: Optimum) -> Answer<()> {
+    fn around(&mut self, found: Optimum) -> Answer<()> {
         self.bound = Some(found.bound);
         let (coarsest, fewest) = least(&found.amounts[..found.amounts.len() - 1]);
         self.try_least(coarsest, fewest);
         if self.is_settled() {
             return Ok(());
-        }
-        if found.segments.is_empty() {
-            complete(&mut found, self.hops);
         }
         let found = &found;
         let inner = &found.amounts[..found.amounts.len() - 1];
@@ -170,16 +169,17 @@ impl Search<'_> {
 
     /// Tries the tips of the saws in the amount before hop `index`, and the amounts near the located one.
     fn try_saws(&mut self, found: &Optimum, index: usize, near: bool) {
-        let gap = Int::from(self.bound.unwrap_or(U256::ZERO).saturating_sub(self.profit));
+        let gap = self.bound.unwrap_or(U256::ZERO).saturating_sub(self.profit);
         if gap.is_zero() {
             return;
         }
         let amount = found.amounts[index];
-        let start = found.segments[index].start_in;
-        let reach = (&(&gap * &found.breadth).isqrt() + &Int::from(1u64)).saturated();
+        let start = found.segments.get(index).map_or(U256::ZERO, |segment| segment.start_in);
+        let reach = isqrt(product(gap, found.breadth)).saturating_add(U256::ONE);
         let reach = mul_div_up(reach, amount, found.amounts[0]);
-        let ramp = Ramp::new(found, index, self.hops[index].0.floored_fee_pips());
-        let fee_pips = u64::from(self.hops[index].0.floored_fee_pips());
+        let fee_pips = self.hops[index].0.floored_fee_pips();
+        let ramp = Ramp::new(self.hops, found, index, (fee_pips, self.premium_bps));
+        let fee_pips = u64::from(fee_pips);
         if fee_pips != 0 {
             let period = PIPS / gcd(fee_pips, PIPS);
             let teeth = div_up(amount.saturating_sub(start), U256::from(period));
@@ -215,7 +215,7 @@ impl Search<'_> {
     /// Tries amounts at equal distances on either side, nearest first, as far as they can win.
     fn try_spaced(
         &mut self,
-        ramp: &Ramp,
+        ramp: &Ramp<'_>,
         index: usize,
         first: U256,
         step: u64,
@@ -235,7 +235,7 @@ impl Search<'_> {
     /// Tries the last amounts before (amount * part) steps over a multiple of whole, nearest first.
     fn try_tips(
         &mut self,
-        ramp: &Ramp,
+        ramp: &Ramp<'_>,
         index: usize,
         start: U256,
         centre: U256,
@@ -257,18 +257,14 @@ impl Search<'_> {
 
     /// Tries an amount if its tangents, rounded as a cycle rounds, leave more than the best so far.
     #[inline]
-    fn try_promising(&mut self, ramp: &Ramp, index: usize, amount: Option<U256>) {
+    fn try_promising(&mut self, ramp: &Ramp<'_>, index: usize, amount: Option<U256>) {
         let Some(amount) = amount else {
             return;
         };
         if self.is_settled() {
             return;
         }
-        let Some((paid, asked)) = ramp.at(amount) else {
-            return;
-        };
-        let owed = asked.saturating_add(premium(asked, self.premium_bps));
-        if paid > owed && paid - owed > self.profit {
+        if ramp.may_beat(amount, self.profit) {
             self.try_least(index, amount);
         }
     }
