@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from alphapulse.errors import ArchiveCorrupt, Misconfigured
+from alphapulse.protocol.codec import decode
 from alphapulse.protocol.message import Message
-from alphapulse.protocol.private import DeliveredRun, DeliveryOrder
+from alphapulse.protocol.private import DeliveredNotice, DeliveredRun, DeliveryOrder
 from alphapulse.protocol.system import SequenceSync
 
 __all__ = ["DeliveredMessage", "delivered", "processes_of"]
@@ -40,8 +41,9 @@ def delivered(rows: _Rows, name: str) -> Iterator[DeliveredMessage]:
     waiting: dict[_Key, dict[int, Message]] = {}
     stream = _keyed(rows())
     now_ns = 0
-    for place, (key, epoch) in enumerate(_keys(_order_of(rows, name))):
-        message = _taken(waiting, key, epoch)
+    runs, notices = _order_of(rows, name)
+    for place, (key, epoch) in enumerate(_keys(runs)):
+        message = notices.get(place) or _taken(waiting, key, epoch)
         while message is None:
             found = next(stream, None)
             if found is None:
@@ -74,8 +76,10 @@ def _taken(waiting: dict[_Key, dict[int, Message]], key: _Key, epoch: int) -> Me
     return message
 
 
-def _order_of(rows: _Rows, name: str) -> list[DeliveredRun]:
+def _order_of(rows: _Rows, name: str) -> tuple[list[DeliveredRun], dict[int, Message]]:
+    """Return the runs of an order, and by their place the notices that came with it."""
     runs: list[DeliveredRun] = []
+    notices: dict[int, Message] = {}
     position = 0
     epoch: int | None = None
     others: set[str] = set()
@@ -92,11 +96,13 @@ def _order_of(rows: _Rows, name: str) -> list[DeliveredRun]:
                     name, at, f"the order must go on at {position}, went on at {order.position}"
                 )
             runs += order.run
+            for notice in message.all(DeliveredNotice):
+                notices[notice.position] = decode(bytes(notice.message))
             position += sum(run.length for run in order.run)
     if epoch is None:
         known = ", ".join(f"`{other}`" for other in sorted(others)) or "nobody"
         raise Misconfigured(f"no order of `{name}` was recorded; the archive knows that of {known}")
-    return runs
+    return runs, notices
 
 
 def _keys(runs: list[DeliveredRun]) -> Iterator[tuple[_Key, int]]:

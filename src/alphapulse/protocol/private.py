@@ -4,7 +4,7 @@ import msgspec
 
 from alphapulse.protocol.message import Tlv
 
-__all__ = ["VENDOR_TYPES", "DeliveredRun", "DeliveryOrder"]
+__all__ = ["VENDOR_TYPES", "DeliveredNotice", "DeliveredRun", "DeliveryOrder"]
 
 VENDOR_TYPES = range(200, 255)
 """Numbers that mean something only where they were agreed on. A payload that does not fit our layout is somebody
@@ -38,3 +38,13 @@ class DeliveryOrder(Tlv, frozen=True):
     event_ns: int
     run: tuple[DeliveredRun, ...]
     name: str
+
+
+class DeliveredNotice(Tlv, frozen=True):
+    """A message with sequence 0 that the bus of one process delivered: it is in no journal, so it is here, whole.
+
+    `position` is its place in the order that the DeliveryOrder of the same message belongs to.
+    """
+
+    position: int
+    message: tuple[int, ...]

@@ -303,6 +303,9 @@ PRIVATE: tuple[Row, ...] = (
         "name str(name_len)",
         records={"run": private.DeliveredRun}),
     Row(201, market_data.BlockGas, _M, _REFUSE, "gas_used u64 gas · gas_limit u64 gas"),
+    Row(202, private.DeliveredNotice, _Y, _REFUSE,
+        "position u64 · size u16 · message size×{octet u8}",
+        repeats=True),
 )
 # fmt: on
 

@@ -2,13 +2,15 @@
 
 A recorder is a subscriber like any other. It knows keys and not meanings, and says what it noted as
 `DeliveryOrder`, part by part, so that an archive which saw the messages in another order can give them
-back in this one. What it says is itself delivered and noted, in the next part.
+back in this one. What it says is itself delivered and noted, in the next part. A notice to this process alone,
+with sequence 0, is in no archive otherwise and is carried whole.
 """
 
 from alphapulse.errors import InvariantError
+from alphapulse.protocol.codec import encode
 from alphapulse.protocol.header import Domain
 from alphapulse.protocol.message import Draft, Message
-from alphapulse.protocol.private import DeliveredRun, DeliveryOrder
+from alphapulse.protocol.private import DeliveredNotice, DeliveredRun, DeliveryOrder
 from alphapulse.protocol.system import Heartbeat, SequenceSync
 from alphapulse.transport.bus import Bus
 
@@ -36,6 +38,7 @@ class OrderRecorder:
         "_first",
         "_last_ns",
         "_name",
+        "_notices",
         "_position",
         "_runs",
         "_source",
@@ -50,6 +53,7 @@ class OrderRecorder:
         self._epoch = epoch
         self._epochs: dict[tuple[int, int], int] = {}
         self._runs: list[list[int]] = []
+        self._notices: list[DeliveredNotice] = []
         self._first = 0
         self._position = 0
         self._last_ns = 0
@@ -71,12 +75,16 @@ class OrderRecorder:
             run=tuple(DeliveredRun(*run) for run in self._runs),
             name=self._name,
         )
+        notices, self._notices = self._notices, []
         self._runs = []
         self._first = self._position
-        self._bus.publish(Draft(Domain.SYSTEM, self._source, (part,)))
+        self._bus.publish(Draft(Domain.SYSTEM, self._source, (part, *notices)))
 
     def _on_message(self, message: Message, now_ns: int) -> None:
         header = message.header
+        if not header.sequence:
+            self._note_whole(message)
+            return
         producer = (header.domain, header.source)
         sync = message.first(SequenceSync)
         if sync is not None and sync.source == header.source:
@@ -99,3 +107,14 @@ class OrderRecorder:
         is_beat = header.domain == Domain.SYSTEM and message.first(Heartbeat) is not None
         if is_beat or len(runs) >= MOST_RUNS:
             self.flush()
+
+    def _note_whole(self, message: Message) -> None:
+        """Keep a notice to this process alone, in a part of its own: it may fill most of a message."""
+        self.flush()
+        header = message.header
+        octets = tuple(encode(message))
+        self._notices.append(DeliveredNotice(self._position, octets))
+        self._runs.append([header.domain, header.source, UNKNOWN_EPOCH, 0, 1])
+        self._position += 1
+        self._last_ns = max(self._last_ns, header.timestamp_ns)
+        self.flush()

@@ -10,7 +10,10 @@ import pytest
 from alphapulse.archive.reader import ArchiveReader
 from alphapulse.archive.writer import ArchiveWriter
 from alphapulse.errors import ArchiveCorrupt, Misconfigured
-from alphapulse.protocol.message import Draft, RawTlv
+from alphapulse.primitives.instrument_id import InstrumentId
+from alphapulse.protocol.header import Header
+from alphapulse.protocol.market_data import StateInvalidation
+from alphapulse.protocol.message import Draft, Message, RawTlv
 from alphapulse.protocol.private import DeliveryOrder
 from alphapulse.transport.local import LocalBus
 from alphapulse.transport.order import OrderRecorder
@@ -40,6 +43,9 @@ def run(tmp_path, seed, *, drop=None):
         desk.publish(draft)
         if number % 5 == 0:
             other.publish(Draft(3, 41, (RawTlv(250, b"%d" % number),)))
+        if number % 90 == 50:  # a notice to the desk alone: no relay journals it
+            lost = StateInvalidation(InstrumentId(301, 0, 0, 0), 2, 6)
+            desk.deliver(Message(Header(1, 80, 0, 0, next(now)), (lost,)))
         if number % 40 == 0:
             desk.publish(heartbeat_draft(number))
         while to_desk < len(other_own) and rng.random() < 0.5:
@@ -67,6 +73,8 @@ def test_the_order_of_a_process_is_rebuilt_with_its_times(tmp_path, seed):
     assert [message for message, _ in found] == list(reader.messages(seen_by="desk"))
     assert [message for message, _ in found] != recorded[: len(found)]
     assert isinstance(seen[-1][0].tlvs[0], DeliveryOrder)
+    notices = [message for message, _ in found if not message.header.sequence]
+    assert len(notices) == 3
 
 
 def test_a_message_that_the_archive_lacks_is_named(tmp_path):
