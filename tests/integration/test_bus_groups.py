@@ -47,7 +47,17 @@ def orders_of(heard):
     ]
 
 
-def run(scenario, timeout_s=60):
+async def balanced(*members):
+    """Wait until the members hold equal shares."""
+    share = LEASE["partitions"] // len(members)
+    try:
+        await until(lambda: all(len(one.partitions_held) == share for one in members), 30)
+    except AssertionError:
+        print([(one.partitions_held, one.link_statistics()) for one in members])
+        raise
+
+
+def run(scenario, timeout_s=90):
     asyncio.run(asyncio.wait_for(scenario, timeout_s))
 
 
@@ -58,7 +68,7 @@ def test_members_share_the_partitions_and_both_hear_a_broadcast(tmp_path):
             joined(NatsBus, config(server, "one", group="books")) as (b, at_b),
             joined(NatsBus, config(server, "two", group="books")) as (c, at_c),
         ):
-            await until(lambda: len(b.partitions_held) == len(c.partitions_held) == 4)
+            await balanced(b, c)
             assert set(b.partitions_held) | set(c.partitions_held) == {f"{n:02d}" for n in range(8)}
             a.publish_all(order(number) for number in range(200))
             stop = EmergencyStop(reason=6, action=1, affected_strategies=65_535, event_ns=1)
@@ -143,6 +153,32 @@ def test_a_killed_members_partitions_go_on_at_the_other_with_nothing_lost(tmp_pa
             assert sum(count - 1 for count in counts.values()) <= LEASE["partitions"] // 2
             for partition_order in (taken, orders_of(heard)):
                 assert len(partition_order) == len(set(partition_order))
+
+    with NatsServer(tmp_path / "nats") as server:
+        run(scenario(server))
+
+
+def test_a_group_goes_on_behind_a_killed_server_and_takes_nothing_twice(tmp_path):
+    async def scenario(server):
+        signals = (2, 3)
+        async with (
+            joined(NatsBus, config(server, "desk", produces=[(3, 42)], consumes=(4,))) as (a, _),
+            joined(NatsBus, config(server, "one", group="books", consumes=signals)) as (b, at_b),
+            joined(NatsBus, config(server, "two", group="books", consumes=signals)) as (c, at_c),
+        ):
+            await balanced(b, c)
+            for number in range(300):
+                a.publish(order(number))
+                if number in (100, 200):
+                    await asyncio.sleep(0.05)
+                    server.kill()
+                    await asyncio.sleep(0.05)
+                    server.start()
+            await until(lambda: len(set(orders_of(at_b) + orders_of(at_c))) == 300, 30)
+            await asyncio.sleep(0.5)
+            counts = Counter(orders_of(at_b) + orders_of(at_c))
+            assert sorted(counts) == list(range(300))
+            assert set(counts.values()) == {1}
 
     with NatsServer(tmp_path / "nats") as server:
         run(scenario(server))

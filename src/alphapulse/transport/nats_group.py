@@ -25,7 +25,11 @@ FETCH_LIMIT = 64
 
 
 class GroupMember:
-    """One process of `cg_<group>`. `take` is given a message and its partition, and acknowledged when it returns."""
+    """One process of `cg_<group>`. `take` is given a message and its partition, and acknowledged when it returns.
+
+    After a lost connection a member takes what it had before, and waits a lease before it takes more: a server that died may
+    have forgotten what was acknowledged, and only who took a message knows its repeat.
+    """
 
     def __init__(self, config: NatsConfig, member: str, take: Callable[[Msg, str], None]) -> None:
         self.settled = asyncio.Event()
@@ -33,6 +37,8 @@ class GroupMember:
         self._member = member
         self._take = take
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
+        self._former: tuple[str, ...] = ()
+        self._more_from = 0.0
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -45,6 +51,7 @@ class GroupMember:
         Raises  an error of the client when the connection does not carry it.
         """
         self.settled.clear()
+        self._more_from = time.monotonic() + self._config.lease_s if self._former else 0.0
         leases = await Leases.open(js, self._config, self._member)
         alive = f"{self._group()}.member.{self._member}"
         try:
@@ -61,6 +68,7 @@ class GroupMember:
                 pause_s = self._config.renew_s - (time.monotonic() - started)
                 await asyncio.sleep(max(pause_s, 0.01))
         finally:
+            self._former = self.held or self._former
             await asyncio.gather(*(self._stop(partition) for partition in self.held))
             for key in leases.held():
                 await leases.give_back(key)
@@ -72,7 +80,8 @@ class GroupMember:
         for partition in self.held[fair:]:
             await self._stop(partition)
             await leases.give_back(self._lease_key(partition))
-        for partition in partitions(self._config.partitions):
+        waits = time.monotonic() < self._more_from
+        for partition in self._former if waits else partitions(self._config.partitions):
             if len(self._tasks) >= fair:
                 return
             if partition not in self._tasks and await leases.take(self._lease_key(partition)):
