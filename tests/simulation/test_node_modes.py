@@ -52,8 +52,8 @@ from support.trading import KEY, Ground, ground
 
 pytestmark = pytest.mark.chain
 
-MODES = ("unix", "nats") if shutil.which("nats-server") else ("unix",)
-# Two whole nodes share the machine here, so that others on the chain come first more often than in a run alone.
+MODES = ("unix", "nats", "mixed") if shutil.which("nats-server") else ("unix",)
+# Three whole nodes share the machine here, so that others on the chain come first more often than in a run alone.
 REVERTS_ALWAYS_ALLOWED = 2
 WORD = "a password of the tests"
 HELD_S = 4.0  # three heartbeats of 0.8 s and what was on its way

@@ -27,7 +27,8 @@ COMMAND = (sys.executable, "-m", "alphapulse.cli.main")
 SEED = 7
 DEMO_SECONDS = 25
 DEMO_BLOCK_TIME_S = 0.5
-APART_SECONDS = 10
+APART_SECONDS = 8
+ON_BUS = '["books", "archiver"]'
 
 CONTRACT = "0x" + "c0" * 20
 LENDER = "0x" + "1e" * 20
@@ -78,12 +79,12 @@ def command(*words: object, timeout: float = 120, **more: str) -> Finished:
     return Finished(done.returncode, done.stdout, done.stderr)
 
 
-def started(*words: object) -> subprocess.Popen[str]:
+def started(*words: object, **more: str) -> subprocess.Popen[str]:
     """Start `alphapulse`; whoever calls must end it."""
     return subprocess.Popen(
         [*COMMAND, *map(str, words)],
         cwd=ROOT,
-        env=environment(),
+        env=environment(**more),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -105,7 +106,8 @@ def finished_demos_apart(*modes: str) -> dict[str, Demo]:
         folder = Path(tempfile.mkdtemp(prefix=f"alphapulse-{mode}-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         words = [*demo_words(folder, seconds=APART_SECONDS), "--transport", mode]
-        begun.append((folder, started(*words)))
+        more = {"ALPHAPULSE__TRANSPORT__ON_BUS": ON_BUS} if mode == "mixed" else {}
+        begun.append((folder, started(*words, **more)))
     ended = [(folder, *process.communicate(timeout=120), process) for folder, process in begun]
     return {
         mode: Demo(process.returncode, stdout, stderr, folder)

@@ -283,8 +283,20 @@ def _with_environment(
             raise Misconfigured(
                 f"environment variable `{variable}` must be ALPHAPULSE__SECTION__KEY"
             )
-        merged[section] = {**table, key: environment[variable]}
+        merged[section] = {**table, key: _value(variable, environment[variable])}
     return merged
+
+
+def _value(variable: str, text: str) -> object:
+    """Return a variable's value: a list where it is written as one in TOML, else the text itself."""
+    if not text.startswith("["):
+        return text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(
+            f'environment variable `{variable}` must hold a list such as ["books"]: {error}'
+        ) from error
 
 
 def _check_references(config: Config, name: str) -> None:

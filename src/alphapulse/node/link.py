@@ -12,13 +12,16 @@ from alphapulse.node.decisions import TIMER_SOURCE
 from alphapulse.node.heard import producer_name
 from alphapulse.primitives.secret import Secret
 from alphapulse.protocol.header import Domain, Source
+from alphapulse.transport.bridge import Bridge
 from alphapulse.transport.bus import ALL_DOMAINS, LinkedBus
 from alphapulse.transport.nats import NatsBus
 from alphapulse.transport.sequence import Sequencer
 from alphapulse.transport.settings import NatsConfig, UnixConfig
 from alphapulse.transport.unix import UnixBus
 
-__all__ = ["PRODUCES", "Linked", "nats_url", "open_bus", "uses_server"]
+__all__ = ["PRODUCES", "Linked", "nats_url", "open_bridge", "open_bus", "uses_server"]
+
+BRIDGE = "bridge"
 
 PRODUCES: Mapping[str, frozenset[tuple[int, int]]] = {
     "desk": frozenset(
@@ -93,28 +96,54 @@ async def open_bus(
 ) -> AsyncIterator[Linked]:
     """Give the service's bus, which connects in the background until the block is left.
 
-    It hears what is said from then on. What relays remember is of earlier runs: in this one all are linked before
-    anybody says what matters.
+    It hears what is said from then on: all are linked before anybody says what matters.
 
     Raises  Misconfigured, naming key and rule.
     """
     epoch = time.time_ns()
     sequencer = Sequencer(epoch)
-    name, produces = f"{service}:{epoch}", PRODUCES[service]
-    consumes = CONSUMES.get(service, ALL_DOMAINS)
     if uses_server(config, service):
-        nats = NatsConfig(
-            name=name, produces=produces, consumes=consumes, url=nats_url(config, environment)
-        )
+        nats = _nats_config(config, environment, service, epoch)
         async with NatsBus.open(nats, sequencer, time.time_ns) as bus:
             yield Linked(service, bus, sequencer)
     else:
-        unix = UnixConfig(
-            name=name,
-            produces=produces,
-            consumes=consumes,
-            directory=Path(config.transport.directory),
-            snapshot=False,
-        )
+        unix = _unix_config(config, service, epoch)
         async with UnixBus.open(unix, sequencer, time.time_ns) as bus:
             yield Linked(service, bus, sequencer)
+
+
+@asynccontextmanager
+async def open_bridge(config: Config, environment: Mapping[str, str]) -> AsyncIterator[Bridge]:
+    """Join relays and server for the services that are `on_bus`.
+
+    Raises  Misconfigured, naming key and rule.
+    """
+    epoch = time.time_ns()
+    unix = _unix_config(config, BRIDGE, epoch)
+    nats = _nats_config(config, environment, BRIDGE, epoch)
+    at_bus = frozenset[tuple[int, int]]().union(
+        *(PRODUCES[service] for service in config.transport.on_bus)
+    )
+    async with Bridge.open(unix, nats, time.time_ns, at_bus=at_bus) as bridge:
+        yield bridge
+
+
+def _unix_config(config: Config, service: str, epoch: int) -> UnixConfig:
+    return UnixConfig(
+        name=f"{service}:{epoch}",
+        produces=PRODUCES.get(service, frozenset()),
+        consumes=CONSUMES.get(service, ALL_DOMAINS),
+        directory=Path(config.transport.directory),
+        snapshot=False,
+    )
+
+
+def _nats_config(
+    config: Config, environment: Mapping[str, str], service: str, epoch: int
+) -> NatsConfig:
+    return NatsConfig(
+        name=f"{service}:{epoch}",
+        produces=PRODUCES.get(service, frozenset()),
+        consumes=CONSUMES.get(service, ALL_DOMAINS),
+        url=nats_url(config, environment),
+    )

@@ -36,6 +36,7 @@ STOP_S = 60.0  # the desk drains for 15 s, the others wait for what it said, and
 ORPHAN_S = 20.0
 # Nobody waits for the dashboard: the run goes on without it, and says so at its end.
 DISPENSABLE = frozenset({"dashboard"})
+IN_ORDER_OF_END = ("desk", "books", "archiver", "dashboard", "bridge", "relays")
 
 
 OnStart = Callable[[Started], None]
@@ -64,12 +65,12 @@ async def run_apart(
         file.write_text(config_to_toml(config))
         node = _Apart(config, file)
         stack.push_async_callback(node.end)
-        replica = await stack.enter_async_context(node.opened(environment))
+        replica = await stack.enter_async_context(node.opened(environment, archive_root))
         began_ns = time.monotonic_ns()
         trading, page = await node.start(archive_root, is_live=is_live, resume=resume)
         on_start(Started(replica, is_live, trading, page, node.processes()))
         await node.until(stop)
-        return await node.stop(archive_root, time.monotonic_ns() - began_ns)
+        return await node.stop(time.monotonic_ns() - began_ns)
 
 
 class _Apart:
@@ -86,12 +87,17 @@ class _Apart:
         return {name: service.pid for name, service in self._services.items()}
 
     @asynccontextmanager
-    async def opened(self, environment: Mapping[str, str]) -> AsyncIterator[Replica]:
+    async def opened(
+        self, environment: Mapping[str, str], archive_root: Path
+    ) -> AsyncIterator[Replica]:
         """Start what carries messages; gives a replica that hears them."""
         if self._config.transport.mode in ("unix", "mixed"):
-            relays = await self._launch("relays")
-            journal = Path(self._config.node.data_dir) / "journal"
-            await relays.ask("open", timeout_s=ANSWER_S, journal=str(journal))
+            await self._launch("relays")
+            journal = _beside(archive_root, "journal")
+            await self._ask("relays", "open", ANSWER_S, journal=str(journal))
+        if self._config.transport.mode == "mixed":
+            await self._launch("bridge")
+            await self._ask("bridge", "open", ANSWER_S)
         replica = Replica()
         later = InOrder((replica.on_message,))
         async with open_bus(self._config, environment, "screen") as linked:
@@ -115,7 +121,7 @@ class _Apart:
             names.append("dashboard")
         for name in names:
             await self._launch(name)
-        frames = archive_root.with_name(f"{archive_root.name}-frames")
+        frames = _beside(archive_root, "frames")
         opening = {"is_live": is_live, "archive": str(archive_root), "frames": str(frames)}
         # Others speak from the moment they are linked, and the archiver holds all of it.
         await self._ask("archiver", "open", ANSWER_S, **opening)
@@ -155,7 +161,7 @@ class _Apart:
             if ended.keys() - DISPENSABLE:
                 return
 
-    async def stop(self, archive_root: Path, elapsed_ns: int) -> Json:
+    async def stop(self, elapsed_ns: int) -> Json:
         """End the services in order and return their accounts as one.
 
         Raises  ServiceLost, or what a service raised, when there is no whole account.
@@ -163,7 +169,7 @@ class _Apart:
         errors: list[AlphaPulseError | InvariantError] = []
         said: dict[str, int] = {}
         parts: dict[str, Json] = {}
-        for name in ("desk", "books", "archiver", "dashboard", "relays"):
+        for name in IN_ORDER_OF_END:
             if name not in self._services:
                 continue
             try:
@@ -194,17 +200,21 @@ class _Apart:
 
     async def end(self) -> None:
         """End what still runs: without orders a desk drains, and the others wait for it."""
-        for name in ("desk", "books", "archiver", "dashboard", "relays"):
+        for name in IN_ORDER_OF_END:
             service = self._services.get(name)
             if service is not None:
                 await service.end(timeout_s=ORPHAN_S)
 
-    async def _launch(self, name: str) -> ServiceProcess:
-        service = self._services[name] = await ServiceProcess.start(name, self._file)
-        return service
+    async def _launch(self, name: str) -> None:
+        self._services[name] = await ServiceProcess.start(name, self._file)
 
     async def _ask(self, name: str, order: str, timeout_s: float, **arguments: object) -> Json:
         return await self._services[name].ask(order, timeout_s=timeout_s, **arguments)
+
+
+def _beside(archive_root: Path, what: str) -> Path:
+    """Return where a run keeps what is not in its archive: frames do not travel, and relays remember for themselves."""
+    return archive_root.with_name(f"{archive_root.name}-{what}")
 
 
 def _with_directory(config: Config, private: Path) -> Config:

@@ -172,6 +172,10 @@ def test_command_line_stands_over_environment_over_file(tmp_path, tables):
     assert (chosen.mode, chosen.directory) == ("local", "/run/a")
     assert transport_section(environment, None).mode == "nats"
     assert transport_section(environment, "unix").mode == "unix"
+    listed = {"ALPHAPULSE__TRANSPORT__ON_BUS": '["archiver", "books"]'}
+    assert transport_section(listed, "mixed").on_bus == ("archiver", "books")
+    with pytest.raises(Misconfigured, match="ON_BUS"):
+        transport_section({"ALPHAPULSE__TRANSPORT__ON_BUS": "[archiver"}, "mixed")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from alphapulse.node.services.life import OrderLine
 
 __all__ = ["SERVICES", "run_service"]
 
-SERVICES = ("desk", "books", "archiver", "dashboard", "relays")
+SERVICES = ("desk", "books", "archiver", "dashboard", "relays", "bridge")
 
 
 async def run_service(name: str, config: Config, environment: Mapping[str, str]) -> bool:
