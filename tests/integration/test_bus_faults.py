@@ -13,8 +13,17 @@ import nats
 import pytest
 
 from alphapulse.errors import EndpointDown
+from alphapulse.primitives.instrument_id import InstrumentId
 from alphapulse.primitives.secret import Secret
-from alphapulse.protocol.market_data import InvalidationAction, StateInvalidation
+from alphapulse.protocol.execution import EmergencyStop
+from alphapulse.protocol.market_data import (
+    InstrumentMeta,
+    InvalidationAction,
+    StateInvalidation,
+    Trade,
+)
+from alphapulse.protocol.message import Draft
+from alphapulse.protocol.system import SequenceSync
 from alphapulse.relays.config import RelayConfig, default_domains
 from alphapulse.relays.service import serve_relays
 from alphapulse.transport.bus import LinkState
@@ -26,6 +35,7 @@ from support.links import joined, live, said, swaps, until
 from support.nats_server import NatsServer
 from support.relay_process import RelayProcess
 
+POOL = bytes.fromhex("88e6a0c2ddd26feeb64f039a2c41296fcb3f5640")
 FAST = {"reconnect_min_ms": 10, "reconnect_max_ms": 100}
 
 
@@ -140,6 +150,78 @@ def test_a_consumer_that_was_away_gets_what_it_missed(tmp_path, gap):
                 else:
                     assert InvalidationAction.RESET in notices_of(heard)
                 assert stream.epoch
+
+    run(scenario())
+
+
+def test_a_late_joiner_begins_with_the_state_that_the_relay_keeps(tmp_path):
+    async def scenario():
+        async with serve_relays(tmp_path / "relays"):
+            desk = unix(tmp_path / "relays", "desk", produces=[(1, 6), (3, 41)])
+            async with joined(UnixBus, desk, epoch=99) as (a, _):
+                meta = InstrumentMeta(
+                    instrument=InstrumentId.pool(301, POOL),
+                    chain_id=1,
+                    kind=2,
+                    pool_type=1,
+                    decimals=0,
+                    key=POOL,
+                    fee_pips=500,
+                    tick_spacing=10,
+                    flags=0,
+                    hooks=bytes(20),
+                    price_step=0,
+                    size_step=0,
+                    asset_class=0,
+                    event_ns=1,
+                    leg=(),
+                    symbol="A/B",
+                )
+                stop = EmergencyStop(reason=6, action=1, affected_strategies=65_535, event_ns=1)
+                a.publish(Draft(1, 6, (meta,)))
+                a.publish_all(said(1, 6, number) for number in range(20))
+                a.publish(Draft(3, 41, (stop,)))
+                assert await a.drain(timeout_s=2)
+                late = unix(tmp_path / "relays", "late")
+                async with joined(UnixBus, late) as (b, heard):
+                    await until(lambda: heard.of(1, 6) and heard.of(3, 41))
+                    assert heard.of(1, 6)[0].first(InstrumentMeta) == meta
+                    assert heard.of(3, 41)[0].first(EmergencyStop) == stop
+                    assert (b.epoch_of(1, 6), b.epoch_of(3, 41)) == (99, 99)
+                    a.publish(said(1, 6, 20))
+                    await until(lambda: heard.of(1, 6)[-1].header.sequence >= 22)
+                    assert b.link_statistics().lost == 0
+                    assert sum(s.gaps for s in b.link_statistics().sources) == 0
+
+    run(scenario())
+
+
+def test_a_narrowed_consumer_hears_its_types_and_instruments_only(tmp_path):
+    async def scenario():
+        async with serve_relays(tmp_path / "relays"):
+            drafts = swaps(random.Random(8), 120)
+            wanted = drafts[0].tlvs[0].instrument
+            desk = unix(tmp_path / "relays", "desk", produces=[(1, 6)])
+            few = unix(tmp_path / "relays", "few", consumes=(1,), instruments=frozenset({wanted}))
+            none = unix(tmp_path / "relays", "none", consumes=(1,), types=frozenset({17}))
+            async with (
+                joined(UnixBus, desk) as (a, _),
+                joined(UnixBus, few) as (b, at_b),
+                joined(UnixBus, none) as (c, at_c),
+            ):
+                a.publish_all(drafts)
+                mine = [d.tlvs[:4] for d in drafts if d.tlvs[0].instrument == wanted]
+                await until(lambda: len(at_b.of(1, 6)) >= len(mine))
+                assert [
+                    tuple(t for t in m.tlvs if not isinstance(t, SequenceSync))
+                    for m in at_b.of(1, 6)
+                    if m.first(Trade).instrument == wanted
+                ] == mine
+                assert len(at_b.of(1, 6)) <= len(mine) + 1
+                assert len(at_c.of(1, 6)) <= 1
+                for bus in (b, c):
+                    assert bus.link_statistics().recoveries == 0
+                    assert bus.link_statistics().lost == 0
 
     run(scenario())
 

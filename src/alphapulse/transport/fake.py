@@ -8,7 +8,7 @@ from zlib import crc32
 import msgspec
 
 from alphapulse.protocol.codec import decode, encode
-from alphapulse.protocol.header import Header, Source
+from alphapulse.protocol.header import HEADER_SIZE, Header, Source
 from alphapulse.protocol.message import Message, Tlv
 from alphapulse.protocol.system import (
     HealthStatus,
@@ -34,8 +34,8 @@ _SNAPSHOT_WANTED = 1
 class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """What happens to messages on their way to a consumer, each in a thousand, drawn from `seed`.
 
-    A dropped message is gone, a doubled one comes twice, a late one comes `late_ms` after those behind it. A cut ends the
-    connection after the message.
+    A dropped message is gone, a doubled one comes twice, a late one comes `late_ms` after those behind it, a flipped one has
+    one wrong bit behind its header. A cut ends the connection after the message.
     """
 
     seed: int = 0
@@ -43,6 +43,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     double: int = 0
     late: int = 0
     late_ms: int = 5
+    flip: int = 0
     cut: int = 0
 
 
@@ -240,6 +241,9 @@ class FakeRelay:
         if self._draws(faults.late):
             asyncio.get_running_loop().call_later(faults.late_ms / 1_000, pipe.give, data)
             return
+        if self._draws(faults.flip) and len(data) > HEADER_SIZE:
+            at = self._random.randrange(HEADER_SIZE, len(data))
+            data = data[:at] + bytes([data[at] ^ 1 << self._random.randrange(8)]) + data[at + 1 :]
         pipe.give(data)
         if self._draws(faults.double):
             pipe.give(data)

@@ -61,6 +61,29 @@ def test_lost_doubled_and_late_messages_heal_to_the_produced_sequence(domain, se
     run(scenario())
 
 
+@pytest.mark.parametrize("domain", [1, 3])
+def test_a_flipped_bit_is_a_gap_and_heals(domain):
+    async def scenario():
+        relay = FakeRelay(time.time_ns, faults=Faults(seed=7, flip=50))
+        key = (domain, 20)
+        async with (
+            joined(UnixBus, config("desk", produces=[key], consumes=()), dial=relay.dial) as (a, _),
+            joined(UnixBus, config("books"), dial=relay.dial) as (b, heard),
+        ):
+            for number in range(600):
+                a.publish(said(*key, number))
+                if number % 50 == 49:
+                    await asyncio.sleep(0.002)
+            relay.faults = Faults()
+            a.publish(said(*key, 600))
+            await until(lambda: len(heard.of(*key)) == 601)
+            assert heard.numbers(*key) == list(range(601))
+            assert b.link_statistics().invalid > 5
+            assert b.link_statistics().lost == 0
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_cut_connections_lose_nothing_of_a_lossless_domain(seed):
     async def scenario():
