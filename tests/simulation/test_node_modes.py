@@ -304,7 +304,9 @@ def test_services_whose_supervisor_is_killed_end_by_themselves(tmp_path: Path) -
 
     asyncio.run(scenario())
     (archive,) = [
-        path for path in tmp_path.glob("data/archive/*") if not path.name.endswith("-frames")
+        path
+        for path in tmp_path.glob("data/archive/*")
+        if not path.name.endswith(("-frames", "-journal"))
     ]
     manifest = ArchiveReader(archive).verify()
     assert manifest.state is ArchiveState.COMPLETE
