@@ -76,5 +76,5 @@ def test_wrong_usage_is_code_2_and_says_how(capsys, words: tuple[str, ...]) -> N
 def test_relay_serve_lists_its_options(capsys) -> None:
     text = shown(capsys, "relay", "serve", "--help")
     assert "usage: alphapulse relay serve" in text
-    words = ["--directory", "--domain", "--journal", "--config", "--json", "exit codes"]
+    words = ["--directory", "--domain", "--shard", "--journal", "--config", "--json", "exit codes"]
     assert [word for word in words if word not in text] == []

@@ -18,6 +18,7 @@ from alphapulse.errors import Misconfigured
 from alphapulse.observability.log import configure
 from alphapulse.relays.config import DOMAIN_NAMES, RelayConfig, config_from_toml, default_directory
 from alphapulse.relays.service import serve_relays
+from alphapulse.relays.tiers import Tier
 
 __all__ = ["add_arguments", "run"]
 
@@ -38,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         choices=sorted(DOMAIN_NAMES, key=DOMAIN_NAMES.__getitem__),
         help="serve this domain only; may be repeated",
+    )
+    serve.add_argument(
+        "--shard",
+        action="append",
+        choices=[tier.name.lower() for tier in Tier],
+        help="serve only this shard of market data, beside the relay of the same directory; may be repeated",
     )
     serve.add_argument(
         "--journal", type=Path, metavar="DIR", help="where journals are kept; default DIR/journal"
@@ -63,8 +70,10 @@ def run(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     configure()
     config = _config(options)
-    domains = [DOMAIN_NAMES[name] for name in options.domain or DOMAIN_NAMES]
-    uvloop.run(_until_stopped(config, domains, as_json=options.json))
+    shards = [Tier[name.upper()] for name in options.shard or ()]
+    names = options.domain or (() if shards else DOMAIN_NAMES)
+    domains = [DOMAIN_NAMES[name] for name in names]
+    uvloop.run(_until_stopped(config, domains, shards, as_json=options.json))
     return DONE
 
 
@@ -83,12 +92,16 @@ def _config(options: argparse.Namespace) -> RelayConfig:
     return msgspec.structs.replace(config, directory=directory, journal_directory=journal)
 
 
-async def _until_stopped(config: RelayConfig, domains: list[int], *, as_json: bool) -> None:
+async def _until_stopped(
+    config: RelayConfig, domains: list[int], shards: list[Tier], *, as_json: bool
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with serve_relays(config.directory, domains=domains, config=config) as service:
+    async with serve_relays(
+        config.directory, domains=domains, shards=shards, config=config
+    ) as service:
         paths = [str(path) for path in service.paths()]
         sys.stdout.write(json.dumps({"sockets": paths}) if as_json else "\n".join(paths))
         sys.stdout.write("\n")

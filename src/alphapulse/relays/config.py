@@ -7,6 +7,7 @@ import msgspec
 
 from alphapulse.errors import Misconfigured
 from alphapulse.protocol.header import Domain, Source
+from alphapulse.relays.tiers import Tier, TierConfig
 from alphapulse.transport.sockets import SOCKET_NAMES
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "default_directory",
     "default_domains",
     "relay_source",
+    "shard_socket",
 ]
 
 DOMAIN_NAMES: dict[str, int] = {domain.name.lower(): domain for domain in Domain}
@@ -70,6 +72,8 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     snapshot_after_base: int = 4_096
     snapshot_bytes: int = 512 * 2**20
     sources: int = 256
+    tiers: TierConfig = TierConfig()
+    mark_ms: int = 100
 
 
 def default_domains() -> dict[int, DomainConfig]:
@@ -125,9 +129,16 @@ def default_directory() -> Path:
     return Path(runtime) / "alphapulse"
 
 
-def relay_source(domain: int) -> int:
-    """Return the source as which a domain's relay speaks."""
+def relay_source(domain: int, tier: Tier | None = None) -> int:
+    """Return the source as which a domain's relay speaks, or a shard of market data."""
+    if tier is not None:
+        return Source.BUS_BRIDGE + 1 + tier
     return Source.MARKET_RELAY + domain - 1
+
+
+def shard_socket(socket_name: str, tier: Tier) -> str:
+    """Return the socket name of a shard of the relay that listens as `socket_name`."""
+    return f"{socket_name.removesuffix('.sock')}.{tier.name.lower()}.sock"
 
 
 def config_from_toml(text: str, directory: Path) -> RelayConfig:

@@ -24,8 +24,10 @@ from alphapulse.protocol.system import (
     SnapshotPhase,
     Subscribe,
 )
+from alphapulse.relays.front import SHARD_NAME
 from alphapulse.relays.handshake import refusal_of
 from alphapulse.relays.subscription import NOTHING, Filter
+from alphapulse.relays.tiers import Tier
 
 if TYPE_CHECKING:
     from alphapulse.relays.connection import Connection
@@ -93,6 +95,9 @@ class Control:
             return
         producer = None
         if hello.role & PeerRole.PRODUCER:
+            if relay.tier is not None:
+                self._refuse(connection, ErrorCode.NOT_ALLOWED, "a shard takes no producers")
+                return
             if hello.source not in relay.producers and len(relay.producers) > relay.config.sources:
                 self._refuse(connection, ErrorCode.RATE, "no more sources")
                 return
@@ -109,6 +114,13 @@ class Control:
         connection.answer(self._hello(connection))
         if producer is not None:
             self._admit(connection, producer, hello.epoch)
+        if hello.role & PeerRole.RELAY and relay.front is not None:
+            self._attach(connection, hello.name)
+
+    def _attach(self, connection: Connection, name: str) -> None:
+        tier = name.removeprefix(SHARD_NAME).upper()
+        if self._relay.front is not None and tier in Tier.__members__:
+            self._relay.front.attach(connection, Tier[tier])
 
     def _hello(self, connection: Connection) -> bytes:
         relay = self._relay
@@ -152,7 +164,7 @@ class Control:
         connection.wants_own = bool(request.flags & _WANTS_OWN)
         if request.flags & _WANTS_SNAPSHOT:
             for producer in relay.producers.values():
-                self._send_snapshot(connection, producer, chosen)
+                self.send_snapshot(connection, producer, chosen)
         if chosen is not NOTHING:
             connection.answer(*relay.standings())
         relay.fanout.place(connection, chosen)
@@ -164,7 +176,7 @@ class Control:
             connection.answer(self._response(request, 0, 0, RecoveryStatus.REFUSED, 0))
             return
         if request.request == RecoveryKind.SNAPSHOT:
-            self._send_snapshot(connection, producer, connection.filter)
+            self.send_snapshot(connection, producer, connection.filter)
             return
         first, last = request.last_sequence + 1, request.current_sequence - 1
         runs = relay.journals[request.source].between(first, last) if first <= last else []
@@ -172,7 +184,7 @@ class Control:
             connection.answer(
                 self._response(request, first, last, RecoveryStatus.SNAPSHOT_FOLLOWS, 0)
             )
-            self._send_snapshot(connection, producer, connection.filter)
+            self.send_snapshot(connection, producer, connection.filter)
             return
         count = max(last - first + 1, 0)
         connection.answer(
@@ -195,9 +207,12 @@ class Control:
             )
         )
 
-    def _send_snapshot(self, connection: Connection, producer: Producer, chosen: Filter) -> None:
+    def send_snapshot(self, connection: Connection, producer: Producer, chosen: Filter) -> None:
         """Send what is kept of a source and matches, as one uninterrupted answer."""
-        kept = self._relay.snapshots.of(producer.source, chosen)
+        self.enclose(connection, producer, self._relay.snapshots.of(producer.source, chosen))
+
+    def enclose(self, connection: Connection, producer: Producer, kept: list[bytes]) -> None:
+        """Send messages as a snapshot of a source."""
         checksum = 0
         for message in kept:
             checksum = crc32(message, checksum)

@@ -49,6 +49,10 @@ class Producer:
         self.epoch = epoch
         self.next_sequence = 1
 
+    def standing(self) -> tuple[int, int, int]:
+        """Return source, epoch and the next sequence."""
+        return self.source, self.epoch, self.next_sequence
+
     def statistics(self, *, journaled: int, snapshot_messages: int) -> ProducerStatistics:
         """Return a frozen view."""
         return ProducerStatistics(

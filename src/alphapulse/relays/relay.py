@@ -3,11 +3,12 @@
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from zlib import crc32
+
+import msgspec
 
 from alphapulse.errors import DecodeError, JournalUnwritable
 from alphapulse.observability.log import Event, log_event
-from alphapulse.protocol.header import HEADER_SIZE, Domain
+from alphapulse.protocol.header import Domain
 from alphapulse.protocol.message import Tlv
 from alphapulse.protocol.system import (
     ErrorCode,
@@ -15,10 +16,11 @@ from alphapulse.protocol.system import (
     RecoveryRequest,
     SyncReason,
 )
-from alphapulse.relays.config import RelayConfig, relay_source
+from alphapulse.relays.config import RelayConfig, relay_source, shard_socket
 from alphapulse.relays.connection import Connection
 from alphapulse.relays.control import Control
 from alphapulse.relays.fanout import Fanout
+from alphapulse.relays.front import Front
 from alphapulse.relays.journal import Journal
 from alphapulse.relays.journal_file import JournalFile
 from alphapulse.relays.notices import loss_notices, slow_alert, venue_resets
@@ -28,6 +30,7 @@ from alphapulse.relays.restoring import epoch_in, restore
 from alphapulse.relays.run import Announcement, Run
 from alphapulse.relays.snapshots import Snapshots
 from alphapulse.relays.speaker import Speaker
+from alphapulse.relays.tiers import Tier
 from alphapulse.transport.framing import Block, Rejected
 
 __all__ = ["Relay"]
@@ -41,14 +44,23 @@ class Relay:
     """Forwards one domain. Everything happens on the thread of its event loop."""
 
     def __init__(
-        self, domain: int, config: RelayConfig, *, clock: Callable[[], int] = time.time_ns
+        self,
+        domain: int,
+        config: RelayConfig,
+        *,
+        tier: Tier | None = None,
+        clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self.domain = domain
         self.config = config
+        self.tier = tier
         self.settings = config.domains[domain]
+        if tier is not None:
+            name = shard_socket(self.settings.socket_name, tier)
+            self.settings = msgspec.structs.replace(self.settings, socket_name=name)
         self.clock = clock
         self.mono_ns: Callable[[], int] = time.monotonic_ns
-        self.speaker = Speaker(domain, relay_source(domain), clock(), clock)
+        self.speaker = Speaker(domain, relay_source(domain, tier), clock(), clock)
         self.producers: dict[int, Producer] = {}
         self.journals: dict[int, Journal] = {}
         self.connections: set[Connection] = set()
@@ -60,7 +72,8 @@ class Relay:
         self.rejected: Counter[str] = Counter()
         self.file: JournalFile | None = None
         self._held: deque[tuple[Connection, Producer, Run]] = deque()
-        self._control = Control(self)
+        self.front = Front(self) if domain == Domain.MARKET and tier is None else None
+        self.control = Control(self)
         self._own = self.producer(self.speaker.source)
         self._own.begin(self.speaker.epoch)
         self.started_ns = self.mono_ns()
@@ -120,6 +133,8 @@ class Relay:
     def on_close(self, connection: Connection) -> None:
         """Forget a connection; the sources it spoke for are silent now."""
         self.connections.discard(connection)
+        if self.front is not None:
+            self.front.detach(connection)
         self.fanout.remove(connection)
         for producer in connection.sources.values():
             producer.connection = None
@@ -203,7 +218,7 @@ class Relay:
         at, count = 0, len(sequences)
         while at < count and not connection.is_closing:
             if not sequences[at]:
-                self._control.take(connection, block.message(at))
+                self.control.take(connection, block.message(at))
                 at += 1
                 continue
             end = at + 1
@@ -237,7 +252,7 @@ class Relay:
 
     def _sound(self, connection: Connection, run: Run) -> Run | None:
         """Return the messages that pass the checks a relay makes; the others are answered one by one."""
-        bad = _wrong_sums(run) if self.settings.verifies else {}
+        bad = run.wrong_sums() if self.settings.verifies else {}
         for index, error in run.survey().items():
             bad.setdefault(index, error)
         for index in sorted(bad):
@@ -305,11 +320,36 @@ class Relay:
         self.snapshots.fold(run)
         if self.domain == Domain.MARKET:
             self._learn_venues(producer, run)
+        if self.front is not None:
+            self.front.count(run)
         self.fanout.send(run, connection, self.mono_ns())
         producer.unacknowledged += count
         if connection is not None and producer.unacknowledged >= self.config.ack_messages:
             self.acknowledge(producer)
         return True
+
+    def take_partial(self, run: Run) -> None:
+        """Pass on a run of which another relay has checked order and bytes, and of which only a part comes here."""
+        producer = self.producer(run.source)
+        if run.sequences[0] == 1:
+            epoch = epoch_in(run.message(0))
+            if epoch and epoch != producer.epoch:
+                self.restart(producer, epoch)
+        self.received += len(run.sequences)
+        self.received_bytes += len(run.data)
+        self._pass(None, producer, run)
+        producer.unacknowledged = 0
+
+    def announce_raw(self, message: bytes) -> None:
+        """Give every consumer a notice as it came from the relay in front."""
+        run = Run.of(message, self.speaker.source, self.speaker.epoch, 0)
+        self.fanout.announce(run, self.mono_ns())
+
+    def invalidate_all(self) -> None:
+        """Take back what every producer said: the relay in front of this shard is gone."""
+        for producer in tuple(self.producers.values()):
+            if producer is not self._own:
+                self._invalidate(producer)
 
     def _learn_venues(self, producer: Producer, run: Run) -> None:
         """Remember of which venues a producer speaks; the first TLV that names an instrument says it."""
@@ -456,15 +496,3 @@ class Relay:
         """Let go of the journal."""
         if self.file is not None:
             self.file.close()
-
-
-def _wrong_sums(run: Run) -> dict[int, DecodeError]:
-    """Return the messages whose checksum differs, by index."""
-    bad = {}
-    data, starts = memoryview(run.data), run.starts
-    for index in range(len(run.sequences)):
-        start, end = starts[index], starts[index + 1]
-        found = crc32(data[start + HEADER_SIZE : end], crc32(data[start : start + 28]))
-        if found != int.from_bytes(data[start + 28 : start + HEADER_SIZE], "little"):
-            bad[index] = DecodeError("bad_checksum", 28)
-    return bad

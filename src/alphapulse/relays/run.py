@@ -1,8 +1,10 @@
 """A run: messages of one producer, back to back, as everyone behind the relay gets them."""
 
 from collections.abc import Sequence
+from zlib import crc32
 
 from alphapulse.errors import DecodeError
+from alphapulse.protocol.header import HEADER_SIZE
 from alphapulse.relays.contents import instruments_of
 from alphapulse.relays.shapes import Shape, shapes_of
 
@@ -36,6 +38,17 @@ class Run:
     def message(self, index: int) -> bytes:
         """Return the bytes of one message."""
         return self.data[self.starts[index] : self.starts[index + 1]]
+
+    def wrong_sums(self) -> dict[int, DecodeError]:
+        """Return the messages whose checksum differs, by index."""
+        bad = {}
+        data, starts = memoryview(self.data), self.starts
+        for index in range(len(self.sequences)):
+            start, end = starts[index], starts[index + 1]
+            found = crc32(data[start + HEADER_SIZE : end], crc32(data[start : start + 28]))
+            if found != int.from_bytes(data[start + 28 : start + HEADER_SIZE], "little"):
+                bad[index] = DecodeError("bad_checksum", 28)
+        return bad
 
     def survey(self) -> dict[int, DecodeError]:
         """Read the shapes of all messages; return by index why some have none."""

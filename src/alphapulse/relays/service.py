@@ -11,10 +11,13 @@ import msgspec
 from alphapulse.protocol.header import Domain
 from alphapulse.relays.config import RelayConfig, default_domains
 from alphapulse.relays.connection import Connection
+from alphapulse.relays.front import Front
 from alphapulse.relays.journal_file import JournalFile
 from alphapulse.relays.relay import Relay
+from alphapulse.relays.shard import follow_front
 from alphapulse.relays.sockets import bind, prepare_directory
 from alphapulse.relays.statistics import RelayStatistics
+from alphapulse.relays.tiers import Tier
 from alphapulse.relays.upkeep import Upkeep
 
 __all__ = ["RelayService", "serve_relays"]
@@ -26,10 +29,14 @@ ALL = (Domain.MARKET, Domain.SIGNAL, Domain.EXECUTION, Domain.SYSTEM)
 class RelayService:
     """The relays of one directory in this event loop."""
 
-    def __init__(self, config: RelayConfig, domains: Iterable[int]) -> None:
+    def __init__(
+        self, config: RelayConfig, domains: Iterable[int], shards: Iterable[Tier] = ()
+    ) -> None:
         self.config = config
         self.relays = {domain: Relay(domain, config) for domain in domains}
-        self._upkeeps = [Upkeep(relay) for relay in self.relays.values()]
+        self.shards = {tier: Relay(Domain.MARKET, config, tier=tier) for tier in shards}
+        self._all = (*self.relays.values(), *self.shards.values())
+        self._upkeeps = [Upkeep(relay) for relay in self._all]
         self._servers: list[asyncio.AbstractServer] = []
         self._bound: list[Path] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -43,7 +50,7 @@ class RelayService:
         """Return what each domain's relay counts."""
         return {
             domain: upkeep.statistics()
-            for domain, upkeep in zip(self.relays, self._upkeeps, strict=True)
+            for domain, upkeep in zip(self.relays, self._upkeeps, strict=False)
         }
 
     async def start(self) -> None:
@@ -54,14 +61,19 @@ class RelayService:
         prepare_directory(self.config.directory)
         async with contextlib.AsyncExitStack() as undo:
             undo.push_async_callback(self.stop)
-            for relay in self.relays.values():
+            for relay in self._all:
                 relay.open()
                 await self._listen(relay)
             undo.pop_all()
         self._tasks = [asyncio.create_task(self._beat())]
-        for relay in self.relays.values():
+        for relay in self._all:
             if relay.file is not None:
                 self._tasks.append(asyncio.create_task(self._keep(relay, relay.file)))
+            if relay.front is not None:
+                self._tasks.append(asyncio.create_task(self._balance(relay.front)))
+        path = self.config.directory / self.config.domains[Domain.MARKET].socket_name
+        for tier, relay in self.shards.items():
+            self._tasks.append(asyncio.create_task(follow_front(relay, tier, path)))
 
     async def stop(self) -> None:
         """Take no more connections, hand over what waits, close."""
@@ -71,10 +83,10 @@ class RelayService:
         for server in self._servers:
             server.close()
         await self._drain()
-        for relay in self.relays.values():
+        for relay in self._all:
             relay.close()
         await self._until_closed()
-        for relay in self.relays.values():
+        for relay in self._all:
             relay.release()
         self._flushes.shutdown()
         for path in self._bound:
@@ -111,16 +123,28 @@ class RelayService:
             if relay.is_holding:
                 relay.retry()
 
+    async def _balance(self, front: Front) -> None:
+        """Mark where the shards stand, and move instruments when a window ends."""
+        window_s, mark_s = self.config.tiers.window_ms / 1000, self.config.mark_ms / 1000
+        loop = asyncio.get_running_loop()
+        end = loop.time() + window_s
+        while True:
+            await asyncio.sleep(mark_s)
+            front.mark()
+            if loop.time() >= end:
+                end = loop.time() + window_s
+                front.rebalance()
+
     async def _drain(self) -> None:
         end = asyncio.get_running_loop().time() + self.config.drain_ms / 1000
-        while any(one.has_unsent() for one in self.relays.values()):
+        while any(one.has_unsent() for one in self._all):
             if asyncio.get_running_loop().time() > end:
                 return
             await asyncio.sleep(0.01)
 
     async def _until_closed(self) -> None:
         end = asyncio.get_running_loop().time() + 2 * self.config.close_grace_ms / 1000
-        while any(one.connections for one in self.relays.values()):
+        while any(one.connections for one in self._all):
             if asyncio.get_running_loop().time() > end:
                 return
             await asyncio.sleep(0.005)
@@ -131,16 +155,18 @@ async def serve_relays(
     directory: Path,
     *,
     domains: Iterable[int] = ALL,
+    shards: Iterable[Tier] = (),
     config: RelayConfig | None = None,
 ) -> AsyncIterator[RelayService]:
     """Serve the relays of a directory while the context lasts.
 
-    `config` may change every number; its directory gives way to `directory`.
+    `config` may change every number; its directory gives way to `directory`. `shards` names tiers whose shards run here
+    too; they follow the relay of market data of the same directory, in whatever process that is.
 
     Raises  Misconfigured when one of the sockets is live or the directory cannot be used.
     """
     chosen = config or RelayConfig(directory=directory, domains=default_domains())
-    service = RelayService(msgspec.structs.replace(chosen, directory=directory), domains)
+    service = RelayService(msgspec.structs.replace(chosen, directory=directory), domains, shards)
     await service.start()
     try:
         yield service

@@ -61,9 +61,10 @@ class Speaker:
             text=text[:TEXT_LIMIT],
         )
 
-    def standing(self, source: int, epoch: int, next_sequence: int) -> bytes:
+    def standing(self, source: int, epoch: int, next_sequence: int, *more: Tlv) -> bytes:
         """Return where a producer stands with this relay."""
-        return self.sync(source, epoch, next_sequence, dropped=0, reason=SyncReason.PRODUCER_START)
+        sync = SequenceSync(epoch, next_sequence, 0, source, SyncReason.PRODUCER_START)
+        return self.control(sync, *more)
 
     def sync(
         self, source: int, epoch: int, next_sequence: int, *, dropped: int, reason: SyncReason

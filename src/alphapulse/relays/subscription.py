@@ -8,7 +8,7 @@ from alphapulse.protocol.market_data import InstrumentMeta, StateInvalidation
 from alphapulse.protocol.registry import number_of
 from alphapulse.protocol.system import Heartbeat, SequenceSync, Subscribe
 
-__all__ = ["ALL_TYPES", "EVERYTHING", "NOTHING", "Filter", "type_bits"]
+__all__ = ["ALL_TYPES", "ALWAYS", "EVERYTHING", "NOTHING", "Filter", "type_bits"]
 
 ALL_TYPES = (1 << 256) - 1
 INSTRUMENTS_KEPT = 1_000_000
@@ -23,7 +23,7 @@ def type_bits(*kinds: type) -> int:
     return sum(1 << number_of(kind) for kind in kinds)
 
 
-_ALWAYS = type_bits(EmergencyStop, CircuitBreaker, Heartbeat, SequenceSync)
+ALWAYS = type_bits(EmergencyStop, CircuitBreaker, Heartbeat, SequenceSync)
 _ALWAYS_OF_INSTRUMENT = type_bits(InstrumentMeta, StateInvalidation)
 
 
@@ -51,7 +51,7 @@ class Filter:
 
     def matches(self, types: int, instruments: frozenset[bytes]) -> bool:
         """Return whether a message with these type bits and instruments is wanted."""
-        if types & _ALWAYS:
+        if types & ALWAYS:
             return True
         if not types & (self.types | _ALWAYS_OF_INSTRUMENT):
             return False
