@@ -23,7 +23,7 @@ from alphapulse.errors import ArchiveCorrupt
 
 __all__ = ["Expired", "Retention", "Sealer"]
 
-_RETRY_S = 5.0
+_POLL_S = 5.0  # seconds; a job wakes the thread earlier
 _PATIENCE_S = 600  # of one compaction in its own process; a segment takes seconds
 _DAY_NS = 86_400 * 10**9
 
@@ -55,6 +55,7 @@ class Sealer:
         clock: Callable[[], int],
         on_error: Callable[[str], None],
         retention: Retention,
+        retry_s: float,
     ) -> None:
         self._root = root
         self._journals = journals
@@ -62,6 +63,7 @@ class Sealer:
         self._clock = clock
         self._on_error = on_error
         self._retention = retention
+        self._retry_s = retry_s
         self._jobs: SimpleQueue[int | None] = SimpleQueue()
         self._closing = Event()
         self._kept: list[Seal] = []
@@ -89,13 +91,13 @@ class Sealer:
     def _run(self) -> None:
         while True:
             try:
-                number = self._jobs.get(timeout=_RETRY_S)
+                number = self._jobs.get(timeout=_POLL_S)
             except Empty:
                 continue
             if number is None:
                 return
             while not self._sealed(number):
-                if self._closing.wait(_RETRY_S) and not self._sealed(number):
+                if self._closing.wait(self._retry_s) and not self._sealed(number):
                     break
 
     def _sealed(self, number: int) -> bool:

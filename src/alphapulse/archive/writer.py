@@ -71,6 +71,7 @@ class ArchiveLimits(msgspec.Struct, frozen=True):
     sync_seconds: int = 1
     waiting_segments: int = 64
     stalled_seconds: int = 10
+    retry_seconds: float = 5.0
     close_seconds: int = 60
     retention: Retention = Retention()
 
@@ -136,6 +137,7 @@ class ArchiveWriter:
             clock=clock,
             on_error=self._seal_failed,
             retention=self._limits.retention,
+            retry_s=self._limits.retry_seconds,
         )
         self._waiting_seals = 0
         self._opened_ns = clock()

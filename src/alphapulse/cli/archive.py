@@ -162,8 +162,8 @@ def _file_row(file: dict[str, Any]) -> Row:
 
 
 def _verify(reader: ArchiveReader, options: argparse.Namespace) -> int:
-    with _progress("verifying") as _:
-        manifest = reader.verify()
+    with _progress("verifying") as show:
+        manifest = reader.verify(show)
     found = {
         "archive": str(options.archive),
         "state": manifest.state.value,

@@ -10,15 +10,21 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import fs
 
 from alphapulse.archive.manifest import ArchiveState
 from alphapulse.archive.reader import ArchiveReader
-from alphapulse.archive.storage import DiskStorage, FailingStorage, StalledStorage
+from alphapulse.archive.storage import (
+    DiskStorage,
+    FailingStorage,
+    FilesystemStorage,
+    StalledStorage,
+)
 from alphapulse.archive.writer import ArchiveLimits, ArchiveWriter
 from alphapulse.errors import ArchiveCorrupt, Misconfigured
 from alphapulse.protocol.codec import encode
@@ -81,6 +87,73 @@ def test_a_full_disk_ends_the_record_and_the_owner_is_told(tmp_path):
     reader = ArchiveReader(tmp_path / "a")
     assert list(reader.messages()) == messages[:rows]
     assert reader.open_journals()
+
+
+class Refusing(FilesystemStorage):
+    """A bucket that takes no segments until it does."""
+
+    def __init__(self, folder, journals):
+        super().__init__(fs.SubTreeFileSystem(str(folder), fs.LocalFileSystem()), journals)
+        self.refuses = True
+
+    def write_segment(self, path, table):
+        if self.refuses:
+            raise OSError(errno.ECONNREFUSED, "Connection refused")
+        return super().write_segment(path, table)
+
+
+def refused(tmp_path, told, **limits):
+    (tmp_path / "store").mkdir()
+    storage = Refusing(tmp_path / "store", tmp_path / "journals")
+    writer = ArchiveWriter(
+        PurePosixPath("a"),
+        lambda: START_NS,
+        on_state=lambda state, cause: told.append((state, cause)),
+        limits=ArchiveLimits(segment_rows=50, retry_seconds=0.02, **limits),
+        storage=storage,
+    )
+    return storage, writer
+
+
+def test_a_bucket_that_refuses_is_behind_until_it_takes_what_waits(tmp_path):
+    told = []
+    storage, writer = refused(tmp_path, told)
+    messages = stamped(stream(1, 300))
+    for message in messages:
+        writer.record_message(message)
+    wait_until(lambda: writer.statistics().messages_stored == 300 and told)
+    assert told[0][0] is ArchiveState.BEHIND
+    assert "segment 0 cannot be stored" in told[0][1]
+    assert "Connection refused" in told[0][1]
+    assert writer.statistics().segments == 0
+    storage.refuses = False
+    wait_until(lambda: writer.state is ArchiveState.OPEN)
+    manifest = writer.close()
+    assert (manifest.state, manifest.lost) == (ArchiveState.COMPLETE, 0)
+    reader = ArchiveReader(
+        PurePosixPath("a"), fs.SubTreeFileSystem(str(tmp_path / "store"), fs.LocalFileSystem())
+    )
+    assert list(reader.messages()) == messages
+    assert list((tmp_path / "journals").iterdir()) == []
+
+
+def test_a_bucket_that_never_takes_anything_ends_the_record_at_the_bound(tmp_path):
+    told = []
+    _, writer = refused(tmp_path, told, waiting_segments=3)
+    messages = stamped(stream(1, 300))
+    for message in messages:
+        writer.record_message(message)
+    wait_until(lambda: writer.state is ArchiveState.INCOMPLETE)
+    manifest = writer.close()
+    assert "3 segments wait" in manifest.cause
+    assert manifest.messages.rows == 150
+    assert manifest.lost == 150
+    reader = ArchiveReader(
+        PurePosixPath("a"),
+        fs.SubTreeFileSystem(str(tmp_path / "store"), fs.LocalFileSystem()),
+        journals=tmp_path / "journals",
+    )
+    assert list(reader.messages()) == messages[:150]
 
 
 def test_a_stalled_disk_is_behind_then_catches_up(tmp_path):
@@ -216,7 +289,7 @@ def run_child(code, *arguments, **options):
 
 LIMITED = """
 import sys, time
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from support.drafts import START_NS, stream
 from alphapulse.archive.writer import ArchiveLimits, ArchiveWriter
 from alphapulse.transport.sequence import Sequencer
