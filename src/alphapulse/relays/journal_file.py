@@ -1,8 +1,8 @@
 """A domain's journal on disk: protocol messages back to back in append-only segments, one stream any decoder can read.
 
 A message is handed to the operating system before it is forwarded, so it survives the relay; `flush` hands it to the
-disk, so it survives the machine. Every start and every segment begins anew, nothing is ever rewritten: what a crash
-tore off can only be the end of a segment, and readers go on with the next one. A segment begins with the standing of
+disk, so it survives the machine. Every start and every segment begins anew, nothing that was
+journaled is ever rewritten: what a crash tore off can only be the end of a segment, and readers go on with the next one. A segment begins with the standing of
 every producer (SequenceSync, sequence 0), because the message that named an epoch may be in a segment that is gone.
 """
 
@@ -109,13 +109,14 @@ class JournalFile:
     def write(self, data: bytes) -> None:
         """Append whole messages.
 
-        Raises  JournalUnwritable; what was written of them is a torn end, and the next write begins a segment.
+        Raises  JournalUnwritable; nothing of them is kept, and the next write begins a segment.
         """
         try:
             if self._file < 0 or self._size >= self._config.journal_segment_bytes:
                 self._begin_segment()
             self._append(data)
         except OSError as error:
+            self._cut_off()
             self.give_up()
             raise JournalUnwritable(str(self._directory), error.strerror or str(error)) from error
         self.is_dirty = True
@@ -174,6 +175,12 @@ class JournalFile:
         while written < len(data):
             written += os.write(self._file, data[written:])
         self._size += written
+
+    def _cut_off(self) -> None:
+        """Take back what was written of messages that did not fit whole; they come again in the next segment."""
+        if self._file >= 0:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._size)
 
     def _end_segment(self) -> None:
         if self._file >= 0:
