@@ -30,11 +30,13 @@ from alphapulse.transport.outbox import Outbox
 from alphapulse.transport.relay_client import Carried, RelayClient, dial_sockets
 from alphapulse.transport.settings import NatsConfig, UnixConfig
 from alphapulse.transport.subjects import DOMAIN_NAMES, STREAMS, domain_filter, subject_of
+from alphapulse.transport.tasks import end_tasks
 
 __all__ = ["Bridge", "BridgeStatistics"]
 
 TICK_S = 0.05
 CLOSE_S = 1.0
+END_S = 5.0  # for a session to end in order
 
 
 class BridgeStatistics(msgspec.Struct, frozen=True):
@@ -140,9 +142,7 @@ class Bridge:
             lanes = list(bridge._lanes.values())
             clients = [*bridge._clients.values(), *(lane.client for lane in lanes)]
             tasks = [*bridge._tasks, *(lane.task for lane in lanes)]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks(tasks, patience_s=END_S)
             await asyncio.gather(*(client.close(CLOSE_S) for client in clients))
 
     async def linked(self, *, timeout_s: float = 30.0) -> None:
@@ -211,9 +211,7 @@ class Bridge:
                 if closed.is_set():
                     raise StreamLost("the connection ended")
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks(tasks)
             with contextlib.suppress(NatsError, OSError, TimeoutError):
                 async with asyncio.timeout(CLOSE_S):
                     await client.close()

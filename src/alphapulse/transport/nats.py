@@ -35,10 +35,12 @@ from alphapulse.transport.subjects import (
     partition_filter,
     subject_of,
 )
+from alphapulse.transport.tasks import end_tasks
 
 __all__ = ["NatsBus"]
 
 CLOSE_S = 1.0
+END_S = 5.0  # for a session to end in order
 BASE_ATTEMPTS = 10
 BASE_PAUSE_S = 1.0
 
@@ -97,10 +99,7 @@ class NatsBus(LinkedBusBase):
         finally:
             await bus.drain(timeout_s=CLOSE_S)
             bus._end()
-            tasks += bus._requests
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks([*tasks, *bus._requests], patience_s=END_S)
 
     @property
     def partitions_held(self) -> tuple[str, ...]:
@@ -191,9 +190,7 @@ class NatsBus(LinkedBusBase):
                 if closed.is_set():
                     raise StreamLost("the connection ended")
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks(tasks)
             with contextlib.suppress(NatsError, OSError, TimeoutError):
                 async with asyncio.timeout(CLOSE_S):
                     await client.close()

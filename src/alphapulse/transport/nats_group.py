@@ -16,6 +16,7 @@ from alphapulse.transport.linked import LOSSLESS
 from alphapulse.transport.nats_lease import Leases
 from alphapulse.transport.settings import NatsConfig
 from alphapulse.transport.subjects import DOMAIN_NAMES, STREAMS, partition_filter, partitions
+from alphapulse.transport.tasks import end_tasks
 
 __all__ = ["GroupMember"]
 
@@ -92,9 +93,7 @@ class GroupMember:
 
     async def _stop(self, partition: str) -> None:
         tasks = self._tasks.pop(partition, [])
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(tasks)
 
     def _raise_failures(self) -> None:
         for tasks in self._tasks.values():

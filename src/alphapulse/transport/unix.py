@@ -10,6 +10,7 @@ from alphapulse.transport.linked import LOSSLESS, LinkedBusBase
 from alphapulse.transport.relay_client import Dial, RelayClient, dial_sockets
 from alphapulse.transport.sequence import Sequencer
 from alphapulse.transport.settings import UnixConfig
+from alphapulse.transport.tasks import end_tasks
 
 __all__ = ["UnixBus"]
 
@@ -65,9 +66,7 @@ class UnixBus(LinkedBusBase):
             yield bus
         finally:
             await bus.drain(timeout_s=CLOSE_S)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks(tasks)
             bus._end()
             await asyncio.gather(*(client.close(CLOSE_S) for client in bus._clients.values()))
 
