@@ -150,11 +150,10 @@ pub fn locate(
         if guess < asked && guess < high {
             high = guess.clone();
         }
-        let bend = determinant(&piece.whole);
-        let best = best_of(&piece.whole, &bend, premium_bps)?;
+        let (best, root) = best_of(&piece.whole, premium_bps)?;
         if piece.start <= best && best <= piece.end && best <= high {
             return if best.is_positive() {
-                optimum(piece, &bend, best.saturated(), premium_bps)
+                optimum(piece, &root, best.saturated(), premium_bps)
             } else {
                 Ok(None)
             };
@@ -273,25 +272,22 @@ fn compose(segments: Segments) -> Piece {
     Piece { whole, segments, start, end }
 }
 
-fn determinant(whole: &Map) -> Int {
-    &(&whole.p * &whole.s) - &(&whole.q * &whole.r)
-}
-
-/// Where the map's slope equals the loan's factor, rounded to the nearest unit below.
-fn best_of(whole: &Map, bend: &Int, premium_bps: u64) -> Answer<Int> {
+/// Where the map's slope equals the loan's factor, rounded to the unit below, and the root that says so.
+fn best_of(whole: &Map, premium_bps: u64) -> Answer<(Int, Int)> {
     if whole.r.is_zero() {
         return Err(invariant("a cycle's map must bend"));
     }
-    let steep = bend.times(BPS).div_floor(&cost_of(premium_bps)).isqrt();
-    Ok((&steep - &whole.s).div_floor(&whole.r))
+    let cost = cost_of(premium_bps);
+    let bend = &(&whole.p * &whole.s) - &(&whole.q * &whole.r);
+    let root = (&cost.times(BPS) * &bend).isqrt();
+    let best = (&root - &(&cost * &whole.s)).div_floor(&(&cost * &whole.r));
+    Ok((best, root))
 }
 
 /// The optimum inside a piece; its bound is the map's own maximum, rounded up by half.
-fn optimum(piece: Piece, bend: &Int, amount_in: U256, premium_bps: u64) -> Answer<Option<Optimum>> {
+fn optimum(piece: Piece, root: &Int, amount_in: U256, premium_bps: u64) -> Answer<Option<Optimum>> {
     let whole = &piece.whole;
-    let cost = cost_of(premium_bps);
-    let root = (&cost * bend).times(BPS).isqrt();
-    let sum = &whole.p.times(BPS) + &(&cost * &whole.s);
+    let sum = &whole.p.times(BPS) + &(&cost_of(premium_bps) * &whole.s);
     let twice = (&sum - &root.shl(1)).shl(1);
     let under = whole.r.clone();
     Ok(bounded(piece, amount_in, &twice, &under, premium_bps))

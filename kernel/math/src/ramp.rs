@@ -9,7 +9,7 @@ use crate::sizing::premium;
 
 /// Slopes, amounts and distances of at most these many bits are followed in machine words.
 const SLOPE_BITS: usize = 90;
-const AMOUNT_BITS: usize = 120;
+pub const AMOUNT_BITS: usize = 120;
 const DISTANCE_BITS: usize = 32;
 const ASKED_MAX: i128 = 1 << 46;
 const PREMIUM_BPS_MAX: u64 = 1 << 16;
@@ -84,6 +84,48 @@ impl<'a> Ramp<'a> {
         self.may_beat_in_any_width(distance, is_below, lost, profit)
     }
 
+    /// How far an amount lies above the located one, None where that is very far.
+    pub fn distance(&self, amount: U256) -> Option<i64> {
+        let centre = self.found.amounts[self.index];
+        let size = amount.abs_diff(centre);
+        let size = i64::from(u32::try_from(size).ok()?);
+        Some(if amount < centre { -size } else { size })
+    }
+
+    /// The same question for distances up to a size, where machine words hold every answer.
+    pub fn near(&self, size: u64) -> Option<Near<'_>> {
+        let narrow = self.narrow.as_ref()?;
+        let centre = self.found.amounts[self.index];
+        if size >> DISTANCE_BITS != 0 {
+            return None;
+        }
+        let farthest = (narrow.asked_slope * i128::from(size)) >> 64;
+        if farthest + 1 >= ASKED_MAX || narrow.asked_whole <= farthest {
+            return None;
+        }
+        let from_centre = |amount: U256| {
+            let size = amount.abs_diff(centre).saturating_to::<u32>();
+            if amount < centre {
+                -i64::from(size)
+            } else {
+                i64::from(size)
+            }
+        };
+        let phase = if self.start <= centre {
+            rest(centre - self.start)
+        } else {
+            (PIPS - rest(self.start - centre)) % PIPS
+        };
+        Some(Near {
+            narrow,
+            centre,
+            start: from_centre(self.start),
+            end: from_centre(self.end),
+            phase: phase as i64,
+            kept: self.kept as i64,
+        })
+    }
+
     #[cold]
     fn may_beat_in_any_width(
         &self,
@@ -108,6 +150,37 @@ impl<'a> Ramp<'a> {
         };
         let owed = asked.saturating_add(premium(asked, self.premium_bps));
         paid > owed && paid - owed > profit
+    }
+}
+
+/// Distances from the located amount, and whether the amounts there may earn more.
+pub struct Near<'a> {
+    narrow: &'a Narrow,
+    centre: U256,
+    start: i64,
+    end: i64,
+    phase: i64,
+    kept: i64,
+}
+
+impl Near<'_> {
+    /// The amount at a distance, if there is one that may earn more than a profit.
+    #[inline]
+    pub fn promising(&self, distance: i64, profit: i128) -> Option<U256> {
+        let lost = if self.start < distance && distance < self.end {
+            (self.phase + distance).rem_euclid(PIPS as i64) * self.kept % PIPS as i64
+        } else {
+            0
+        };
+        if !self.narrow.beats(i128::from(distance), lost as u64, profit).1 {
+            return None;
+        }
+        let size = U256::from(distance.unsigned_abs());
+        if distance < 0 {
+            self.centre.checked_sub(size)
+        } else {
+            self.centre.checked_add(size)
+        }
     }
 }
 
@@ -186,14 +259,20 @@ impl Narrow {
     /// None where machine words do not hold the answer.
     #[inline]
     fn may_beat(&self, distance: i128, lost: u64, profit: i128) -> Option<bool> {
+        let (asked, beats) = self.beats(distance, lost, profit);
+        let fits = asked.abs() < ASKED_MAX && self.asked_whole + asked >= 0;
+        fits.then_some(beats)
+    }
+
+    /// How much more is asked than at the located amount, and whether more than a profit may be left.
+    #[inline]
+    fn beats(&self, distance: i128, lost: u64, profit: i128) -> (i128, bool) {
         let paid =
             (self.paid + self.paid_slope * distance - self.paid_part * i128::from(lost)) >> 64;
         let asked = -(-(self.asked + self.asked_slope * distance) >> 64);
-        if asked.abs() >= ASKED_MAX || self.asked_whole + asked < 0 {
-            return None;
-        }
-        let steps = (self.premium_rest + asked as i64 * self.premium_bps).div_euclid(BPS as i64);
-        Some(self.earned + paid - asked - i128::from(steps) > profit)
+        let owed = self.premium_rest + (asked as i64).wrapping_mul(self.premium_bps);
+        let steps = owed.div_euclid(BPS as i64);
+        (asked, self.earned + paid - asked - i128::from(steps) > profit)
     }
 }
 
@@ -206,7 +285,7 @@ fn whole(value: U256) -> U256 {
 
 /// The low half of a value that has no more.
 #[inline]
-fn low_word(value: U256) -> i128 {
+pub fn low_word(value: U256) -> i128 {
     let limbs = value.as_limbs();
     (u128::from(limbs[0]) | u128::from(limbs[1]) << 64) as i128
 }

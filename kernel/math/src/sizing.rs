@@ -8,7 +8,7 @@ use crate::int::Int;
 use crate::optimum::{caps_of, excess_x128, locate, Amounts, Optimum, BPS};
 use crate::pair_cycle::locate_pairs;
 use crate::pool::Hop;
-use crate::ramp::Ramp;
+use crate::ramp::{low_word, Near, Ramp, AMOUNT_BITS};
 use crate::refusal::{Answer, Kind, Refusal};
 
 const NEAR_UNITS: u64 = 64;
@@ -184,14 +184,14 @@ impl Search<'_> {
             let period = PIPS / gcd(fee_pips, PIPS);
             let teeth = div_up(amount.saturating_sub(start), U256::from(period));
             let first = start.saturating_add(teeth.saturating_mul(U256::from(period)));
-            self.try_spaced(&ramp, index, first, period, WHOLE_TEETH, reach);
+            self.try_spaced(&ramp, index, first, period, (WHOLE_TEETH, reach));
             if period * fee_pips != PIPS {
                 let beyond = amount.saturating_sub(start);
                 self.try_tips(&ramp, index, start, beyond, [PIPS, fee_pips, 0]);
             }
         }
         if near {
-            self.try_spaced(&ramp, index, amount, 1, NEAR_UNITS, reach);
+            self.try_spaced(&ramp, index, amount, 1, (NEAR_UNITS, reach));
         }
         if self.premium_bps != 0 && index == 0 {
             self.try_tips(&ramp, index, U256::ZERO, amount, [BPS, self.premium_bps, 4999]);
@@ -219,16 +219,41 @@ impl Search<'_> {
         index: usize,
         first: U256,
         step: u64,
-        count: u64,
-        reach: U256,
+        (count, reach): (u64, U256),
     ) {
-        for place in 0..count {
-            let distance = place * step;
-            if U256::from(distance) > reach {
+        if self.is_settled() {
+            return;
+        }
+        let last = reach.saturating_to::<u64>() / step;
+        let count = count.min(last.saturating_add(1));
+        let ahead = ramp.distance(first).filter(|_| self.profit.bit_len() <= AMOUNT_BITS);
+        if let Some(ahead) = ahead {
+            if let Some(near) = ramp.near(ahead.unsigned_abs().saturating_add(step * count)) {
+                self.try_near(&near, index, ahead, (step, count));
                 return;
             }
+        }
+        for place in 0..count {
+            let distance = place * step;
             self.try_promising(ramp, index, first.checked_add(U256::from(distance)));
             self.try_promising(ramp, index, first.checked_sub(U256::from(step + distance)));
+        }
+    }
+
+    /// The same where machine words hold every distance and its answer.
+    fn try_near(&mut self, near: &Near<'_>, index: usize, ahead: i64, (step, count): (u64, u64)) {
+        let mut profit = low_word(self.profit);
+        for place in 0..count {
+            let distance = (place * step) as i64;
+            for distance in [ahead + distance, ahead - step as i64 - distance] {
+                if let Some(amount) = near.promising(distance, profit) {
+                    self.try_least(index, amount);
+                    if self.is_settled() || self.profit.bit_len() > AMOUNT_BITS {
+                        return;
+                    }
+                    profit = low_word(self.profit);
+                }
+            }
         }
     }
 

@@ -118,9 +118,9 @@ def locate(
         guess, piece = _piece(hops, caps, asked)
         if guess < asked:
             high = min(high, guess)
-        best = _best(piece.whole, premium_bps)
+        best, root = _best(piece.whole, premium_bps)
         if piece.start <= best <= piece.end and best <= high:
-            return _optimum(piece, best, premium_bps) if best > 0 else None
+            return _optimum(piece, best, root, premium_bps) if best > 0 else None
         if best > piece.end:
             low = max(low, guess, piece.end)
         elif best < piece.start:
@@ -194,18 +194,18 @@ def _compose(segments: Sequence[Segment]) -> Piece:
     return Piece(Map(p, q, r, s), tuple(segments), start, end)
 
 
-def _best(whole: Map, premium_bps: int) -> int:
-    """Return where the map's slope equals the loan's factor, rounded to the nearest unit below."""
+def _best(whole: Map, premium_bps: int) -> tuple[int, int]:
+    """Return where the map's slope equals the loan's factor, rounded to the unit below, and the root that says so."""
     p, q, r, s = whole
-    steep = isqrt(div_floor((p * s - q * r) * BPS, BPS + premium_bps))
-    return div_floor(steep - s, r)
-
-
-def _optimum(piece: Piece, amount_in: int, premium_bps: int) -> Optimum | None:
-    """Return the optimum inside a piece; its bound is the map's own maximum, rounded up by half."""
-    p, q, r, s = piece.whole
     cost = BPS + premium_bps
-    twice = 2 * (p * BPS + cost * s - 2 * isqrt(cost * BPS * (p * s - q * r)))
+    root = isqrt(cost * BPS * (p * s - q * r))
+    return div_floor(root - cost * s, cost * r), root
+
+
+def _optimum(piece: Piece, amount_in: int, root: int, premium_bps: int) -> Optimum | None:
+    """Return the optimum inside a piece; its bound is the map's own maximum, rounded up by half."""
+    p, _, r, s = piece.whole
+    twice = 2 * (p * BPS + (BPS + premium_bps) * s - 2 * root)
     return _bounded(piece, amount_in, twice, r, premium_bps)
 
 
