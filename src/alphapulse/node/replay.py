@@ -4,6 +4,7 @@ The order is the record's own where one process made it. Where many did, each co
 process saw the run, from the archive's DeliveryOrder messages.
 """
 
+import heapq
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ __all__ = [
     "ReplayRequest",
     "ReplayResult",
     "archive_facts",
+    "by_time",
     "deliveries_of",
     "pace",
     "replay",
@@ -33,7 +35,7 @@ __all__ = [
 
 FULL_SPEED = 0.0
 _BOOKS = "books"  # the process of portfolio and risk, where processes are several
-_DESK = "desk"
+_WINDOW_NS = 10 * 10**9  # far beyond what one connection lags behind another
 _NS = 1_000_000_000
 Progress = Callable[[int], None]
 Delivery = tuple[Message, int]
@@ -144,13 +146,15 @@ def replay(
     recording = open_recording(root)
     casts: list[Cast] = []
     messages = 0
-    for names, process in _processes(recording, request.components):
-        cast = Cast(recording.config, recording.facts, names, from_ns=request.from_ns)
+    for group in _groups(recording, request.components):
+        cast = Cast(recording.config, recording.facts, group.names, from_ns=request.from_ns)
         casts.append(cast)
-        order = _until(deliveries_of(recording.reader, process), request.to_ns)
+        order = carry(_until(deliveries_of(recording.reader, group.process), request.to_ns))
+        if group.is_sorted:
+            order = by_time(order)
         count = 0
         for count, (message, now_ns) in enumerate(
-            pace(carry(order), request.speed, from_ns=request.from_ns), 1
+            pace(order, request.speed, from_ns=request.from_ns), 1
         ):
             cast.feed(message, now_ns)
             if progress is not None:
@@ -199,10 +203,32 @@ def _until(order: Iterator[Delivery], to_ns: int) -> Iterator[Delivery]:
         yield message, now_ns
 
 
-def _processes(
-    recording: Recording, components: tuple[str, ...]
-) -> list[tuple[tuple[str, ...], str]]:
-    """Return which components share an order, and whose it is."""
+def by_time(order: Iterable[Delivery]) -> Iterator[Delivery]:
+    """Yield deliveries by their timestamps: what follows several connections in the books waits to see them so."""
+    waiting: list[tuple[int, int, Message]] = []
+    delivered_ns = 0
+    for place, (message, now_ns) in enumerate(order):
+        heapq.heappush(waiting, (message.header.timestamp_ns, place, message))
+        while waiting and waiting[0][0] < now_ns - _WINDOW_NS:
+            stamp_ns, _, oldest = heapq.heappop(waiting)
+            delivered_ns = max(delivered_ns, stamp_ns)
+            yield oldest, delivered_ns
+    while waiting:
+        stamp_ns, _, oldest = heapq.heappop(waiting)
+        delivered_ns = max(delivered_ns, stamp_ns)
+        yield oldest, delivered_ns
+
+
+class _Group(msgspec.Struct, frozen=True):
+    """Components that share an order: whose it is, and whether it is sorted by time first."""
+
+    names: tuple[str, ...]
+    process: str = ""
+    is_sorted: bool = False
+
+
+def _groups(recording: Recording, components: tuple[str, ...]) -> list[_Group]:
+    """Return which components share an order, and which order it is."""
     unknown = sorted(set(components) - set(COMPONENTS))
     if unknown or not components:
         raise Misconfigured(
@@ -210,12 +236,13 @@ def _processes(
         )
     desk = str(recording.reader.manifest.facts.get("seen_by", ""))
     if not desk:
-        return [(components, "")]
-    groups = [
-        (tuple(name for name in components if name == "strategy"), desk),
-        (tuple(name for name in components if name != "strategy"), _BOOKS),
-    ]
-    return [group for group in groups if group[0]]
+        return [_Group(components)]
+    orders = {
+        "strategy": _Group(("strategy",), desk),
+        "risk": _Group(("risk",), _BOOKS),
+        "portfolio": _Group(("portfolio",), _BOOKS, is_sorted=True),
+    }
+    return [orders[name] for name in COMPONENTS if name in components]
 
 
 def _result(

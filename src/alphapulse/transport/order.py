@@ -14,10 +14,13 @@ from alphapulse.protocol.private import DeliveredNotice, DeliveredRun, DeliveryO
 from alphapulse.protocol.system import Heartbeat, SequenceSync
 from alphapulse.transport.bus import Bus
 
-__all__ = ["MOST_RUNS", "UNKNOWN_EPOCH", "OrderRecorder"]
+__all__ = ["MOST_NOTICE_BYTES", "MOST_RUNS", "UNKNOWN_EPOCH", "OrderRecorder"]
 
 MOST_RUNS = 1_024
 """Runs in one part: 22.5 KB, a third of the largest system message."""
+
+MOST_NOTICE_BYTES = 16_384
+"""Notices in one part, beside its runs."""
 
 UNKNOWN_EPOCH = 0
 _MOST_NAME_BYTES = 255
@@ -38,6 +41,7 @@ class OrderRecorder:
         "_first",
         "_last_ns",
         "_name",
+        "_noticed",
         "_notices",
         "_position",
         "_runs",
@@ -54,6 +58,7 @@ class OrderRecorder:
         self._epochs: dict[tuple[int, int], int] = {}
         self._runs: list[list[int]] = []
         self._notices: list[DeliveredNotice] = []
+        self._noticed = 0
         self._first = 0
         self._position = 0
         self._last_ns = 0
@@ -75,7 +80,7 @@ class OrderRecorder:
             run=tuple(DeliveredRun(*run) for run in self._runs),
             name=self._name,
         )
-        notices, self._notices = self._notices, []
+        notices, self._notices, self._noticed = self._notices, [], 0
         self._runs = []
         self._first = self._position
         self._bus.publish(Draft(Domain.SYSTEM, self._source, (part, *notices)))
@@ -109,12 +114,16 @@ class OrderRecorder:
             self.flush()
 
     def _note_whole(self, message: Message) -> None:
-        """Keep a notice to this process alone, in a part of its own: it may fill most of a message."""
-        self.flush()
-        header = message.header
+        """Keep a notice to this process alone; one that would overfill a part gets a part of its own."""
         octets = tuple(encode(message))
+        is_large = self._noticed + len(octets) > MOST_NOTICE_BYTES
+        if is_large:
+            self.flush()
+        header = message.header
         self._notices.append(DeliveredNotice(self._position, octets))
+        self._noticed += len(octets)
         self._runs.append([header.domain, header.source, UNKNOWN_EPOCH, 0, 1])
         self._position += 1
         self._last_ns = max(self._last_ns, header.timestamp_ns)
-        self.flush()
+        if is_large:
+            self.flush()

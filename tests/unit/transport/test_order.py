@@ -3,9 +3,14 @@
 Oracle: a plain list of the keys that another subscriber of the same bus saw.
 """
 
+import pytest
+
+from alphapulse.primitives.instrument_id import InstrumentId
 from alphapulse.protocol.codec import decode, encode
+from alphapulse.protocol.header import Header
+from alphapulse.protocol.market_data import StateInvalidation
 from alphapulse.protocol.message import Draft, Message, RawTlv
-from alphapulse.protocol.private import DeliveryOrder
+from alphapulse.protocol.private import DeliveredNotice, DeliveryOrder
 from alphapulse.protocol.system import Heartbeat, SequenceSync
 from alphapulse.transport.local import LocalBus
 from alphapulse.transport.order import MOST_RUNS, OrderRecorder
@@ -104,3 +109,30 @@ def test_a_vendor_payload_of_another_layout_stays_raw_and_survives():
         assert encode(read) == encode(message)
         if payload != bytes(27):  # 27 zero bytes are a part without runs and name
             assert read.tlvs[0] == RawTlv(200, payload)
+
+
+@pytest.mark.parametrize("invalidations", [1, 500, 1_100, 3_500])
+def test_notices_are_carried_whole_in_parts_that_fit(invalidations):
+    bus, seen, recorder = make()
+    lost = StateInvalidation(InstrumentId(301, 0, 0, 0), 2, 6)
+    notices = []
+    for number in range(3):
+        notice = Message(Header(1, 80, 0, 0, 5_000 + number), (lost,) * invalidations)
+        bus.deliver(notice)
+        notices.append(notice)
+    bus.publish(beat())
+    recorder.flush()
+    carried = [one for message in seen for one in message.all(DeliveredNotice)]
+    assert [decode(bytes(one.message)) for one in carried] == notices
+    places = [place for place, message in enumerate(seen) if message in notices]
+    assert [one.position for one in carried] == places
+    assert all(decode(encode(message)) == message for message in seen)
+
+
+def test_a_small_notice_waits_for_the_heartbeat():
+    """Whoever leaves causes notices; a process that is about to end should not speak because of them."""
+    bus, seen, _ = make()
+    bus.deliver(
+        Message(Header(1, 80, 0, 0, 5_000), (StateInvalidation(InstrumentId(301, 0, 0, 0), 2, 6),))
+    )
+    assert parts_of(seen) == []
