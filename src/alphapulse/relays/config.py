@@ -71,6 +71,7 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     named_losses: int = 1_024
     snapshot_after_base: int = 4_096
     snapshot_bytes: int = 512 * 2**20
+    snapshots_per_second: int = 300
     sources: int = 256
     tiers: TierConfig = TierConfig()
     mark_ms: int = 100

@@ -71,6 +71,7 @@ class Connection(asyncio.Protocol):
     """A client, from accept to close."""
 
     __slots__ = (
+        "_asking",
         "_hub",
         "_limit",
         "_reject_times",
@@ -98,6 +99,7 @@ class Connection(asyncio.Protocol):
         self._limit = hub.settings.queue_messages
         self._transport: asyncio.Transport | None = None
         self._reject_times: deque[int] = deque(maxlen=hub.config.rejects_before_close)
+        self._asking = (0, 0)
         self.framer = Framer(hub.domain)
         self.outgoing = Outgoing(self._write, hub.tell_loss, hub.config.named_losses)
         self.sources: dict[int, Producer] = {}
@@ -198,6 +200,14 @@ class Connection(asyncio.Protocol):
         times.append(now_ns)
         return len(times) < (times.maxlen or 1) or now_ns - times[0] > window_ns
 
+    def may_ask(self, now_ns: int, most: int) -> bool:
+        """Count a request that costs the relay time, and return whether this second still has room for it."""
+        second = now_ns // 1_000_000_000
+        if second != self._asking[0]:
+            self._asking = (second, 0)
+        self._asking = (second, self._asking[1] + 1)
+        return self._asking[1] <= most
+
     def pause_reading(self) -> None:
         """Let the client wait."""
         if self._transport is not None and not self._transport.is_closing():
@@ -208,12 +218,14 @@ class Connection(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
-    def close(self) -> None:
-        """End the connection when what was written has left, or after the grace time."""
+    def close(self, last: bytes = b"") -> None:
+        """Write a last word and end the connection when it has left, or after the grace time; what waits is forgotten."""
         if self.is_closing or self._transport is None:
             return
         self.is_closing = True
         self.outgoing.clear()
+        if last:
+            self._write(last)
         self._transport.close()
         grace = self._hub.config.close_grace_ms / 1000
         self._timer.cancel()

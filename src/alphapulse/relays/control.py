@@ -78,8 +78,7 @@ class Control:
 
     def _refuse(self, connection: Connection, code: ErrorCode, text: str) -> None:
         self._relay.refused[code.name.lower()] += 1
-        connection.answer(self._relay.speaker.error(code, text))
-        connection.close()
+        connection.close(self._relay.speaker.error(code, text))
 
     def _greet(self, connection: Connection, hello: Hello) -> None:
         relay = self._relay
@@ -142,6 +141,7 @@ class Control:
         """Let a connection speak for a source, and tell it where that source stands."""
         if epoch != producer.epoch:
             self._relay.restart(producer, epoch)
+            self._relay.note_epoch(producer)
         producer.connection = connection
         connection.sources[producer.source] = producer
         self._relay.acknowledge(producer)
@@ -161,6 +161,8 @@ class Control:
         except LimitExceeded as error:
             relay.reject(connection, "filter", ErrorCode.NOT_ALLOWED, str(error), 0)
             return
+        if request.flags & _WANTS_SNAPSHOT and not self._may_snapshot(connection):
+            return
         connection.wants_own = bool(request.flags & _WANTS_OWN)
         if request.flags & _WANTS_SNAPSHOT:
             for producer in relay.producers.values():
@@ -169,6 +171,14 @@ class Control:
             connection.answer(*relay.standings())
         relay.fanout.place(connection, chosen)
 
+    def _may_snapshot(self, connection: Connection) -> bool:
+        """Count a request for a snapshot; who asks all the time is refused, since an answer costs the others time."""
+        relay = self._relay
+        if connection.may_ask(relay.mono_ns(), relay.config.snapshots_per_second):
+            return True
+        relay.reject(connection, "too_many_snapshots", ErrorCode.RATE, "too many snapshots", 0)
+        return False
+
     def _recover(self, connection: Connection, request: RecoveryRequest) -> None:
         relay = self._relay
         producer = relay.producers.get(request.source)
@@ -176,6 +186,8 @@ class Control:
             connection.answer(self._response(request, 0, 0, RecoveryStatus.REFUSED, 0))
             return
         if request.request == RecoveryKind.SNAPSHOT:
+            if not self._may_snapshot(connection):
+                return
             self.send_snapshot(connection, producer, connection.filter)
             return
         first, last = request.last_sequence + 1, request.current_sequence - 1

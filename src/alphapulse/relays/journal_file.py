@@ -1,9 +1,9 @@
 """A domain's journal on disk: protocol messages back to back in append-only segments, one stream any decoder can read.
 
 A message is handed to the operating system before it is forwarded, so it survives the relay; `flush` hands it to the
-disk, so it survives the machine. Every start and every segment begins anew, nothing that was
-journaled is ever rewritten: what a crash tore off can only be the end of a segment, and readers go on with the next one. A segment begins with the standing of
-every producer (SequenceSync, sequence 0), because the message that named an epoch may be in a segment that is gone.
+disk, so it survives the machine. Every start and every segment begins anew and nothing that was journaled is rewritten:
+what a crash tore off can only be the end of a segment, and readers go on with the next one. A segment begins with the
+standing of every producer (SequenceSync, sequence 0), because what named an epoch may be in a segment that is gone.
 """
 
 import contextlib

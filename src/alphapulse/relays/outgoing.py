@@ -24,16 +24,19 @@ class Loss:
         self.next_sequence = 0
         self.instruments: set[bytes] = set()
 
-    def add(self, run: Run, index: int, most: int) -> None:
-        """Count one dropped message."""
+    def add(self, run: Run, begin: int, end: int, most: int) -> None:
+        """Count the dropped messages `begin` to `end - 1` of a run."""
         self.epoch = run.epoch
         if isinstance(run, Announcement):
             self.dropped += run.missing
             self.next_sequence = run.next_sequence
         else:
-            self.dropped += 1
-            self.next_sequence = run.sequences[index] + 1
-        self.instruments |= run.instruments(index)
+            self.dropped += end - begin
+            self.next_sequence = run.sequences[end - 1] + 1
+        if end - begin == len(run):
+            self.instruments |= run.all_instruments()
+        else:
+            self.instruments.update(*map(run.instruments, range(begin, end)))
         if len(self.instruments) > most:
             self.instruments = {one[:2] + _WILDCARD for one in self.instruments}
 
@@ -159,8 +162,7 @@ class Outgoing:
             loss = self.losses.get(run.source)
             if loss is None:
                 loss = self.losses[run.source] = Loss()
-            for index in range(entry.at, end):
-                loss.add(run, index, self._most_named)
+            loss.add(run, entry.at, end, self._most_named)
             left -= end - entry.at
             entry.at = end
             if end == len(run):

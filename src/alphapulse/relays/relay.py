@@ -1,5 +1,6 @@
 """One domain's relay: takes what producers numbered, remembers it, gives it to whoever asked."""
 
+import contextlib
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
@@ -114,9 +115,7 @@ class Relay:
     def standings(self) -> list[bytes]:
         """Return where every known source stands, the relay's own included."""
         return [
-            self.speaker.standing(one.source, one.epoch, one.next_sequence)
-            for one in self.producers.values()
-            if one.epoch
+            self.speaker.standing(*one.standing()) for one in self.producers.values() if one.epoch
         ]
 
     # connections
@@ -125,8 +124,7 @@ class Relay:
         """Take a connection in while there is room."""
         if len(self.connections) >= self.settings.connections:
             self.refused["connections"] += 1
-            connection.answer(self.speaker.error(ErrorCode.RATE, "no more connections"))
-            connection.close()
+            connection.close(self.speaker.error(ErrorCode.RATE, "no more connections"))
             return
         self.connections.add(connection)
 
@@ -148,14 +146,12 @@ class Relay:
         code = ErrorCode.TOO_LARGE if error.kind == "too_large" else ErrorCode.INVALID_DATA
         if error.kind == "bad_version":
             code = ErrorCode.VERSION
-        connection.answer(self.speaker.error(code, str(error)))
-        connection.close()
+        connection.close(self.speaker.error(code, str(error)))
 
     def on_silence(self, connection: Connection) -> None:
         """Close a client that did not say Hello in time."""
         self.refused["no_hello"] += 1
-        connection.answer(self.speaker.error(ErrorCode.HANDSHAKE, "no Hello came in time"))
-        connection.close()
+        connection.close(self.speaker.error(ErrorCode.HANDSHAKE, "no Hello came in time"))
 
     def on_rejected(self, connection: Connection, rejected: Rejected) -> None:
         """Answer a message whose header was refused."""
@@ -178,8 +174,7 @@ class Relay:
         connection.answer(self.speaker.error(code, text, sequence=sequence))
         if not connection.may_reject(self.mono_ns(), self.config.rejects_window_ms * _MS):
             self.refused["rejects"] += 1
-            connection.answer(self.speaker.error(ErrorCode.RATE, "too many invalid messages"))
-            connection.close()
+            connection.close(self.speaker.error(ErrorCode.RATE, "too many invalid messages"))
 
     def on_overflow(self, connection: Connection) -> None:
         """Drop the oldest and say so, or part with the consumer, as the domain demands."""
@@ -189,9 +184,7 @@ class Relay:
         self.slow += 1
         text = f"{connection.name or 'a consumer'} let {connection.outgoing.queued} messages wait"
         log_event(Event.CONNECTION_LOST, domain=self.domain, peer=connection.name, cause=text)
-        connection.outgoing.clear()
-        connection.answer(self.speaker.error(ErrorCode.SLOW_CONSUMER, text))
-        connection.close()
+        connection.close(self.speaker.error(ErrorCode.SLOW_CONSUMER, text))
         self.fanout.remove(connection)
         self.say(
             slow_alert(text, self.clock()), self.speaker.complaint(ErrorCode.SLOW_CONSUMER, text)
@@ -235,8 +228,7 @@ class Relay:
         producer = connection.sources.get(run.source)
         if producer is None:
             if not connection.is_greeted:
-                connection.answer(self.speaker.error(ErrorCode.HANDSHAKE, "say Hello first"))
-                connection.close()
+                connection.close(self.speaker.error(ErrorCode.HANDSHAKE, "say Hello first"))
                 return
             text = f"this connection is not source {run.source}"
             for sequence in run.sequences:
@@ -435,14 +427,18 @@ class Relay:
             self.snapshots.forget_source(producer.source)
         self.journals[producer.source].clear()
 
+    def note_epoch(self, producer: Producer) -> None:
+        """Journal that a source begins a run whose first message may have come to an earlier relay."""
+        if self.file is not None:
+            with contextlib.suppress(JournalUnwritable):  # the next message of it will say so
+                self.file.write(self.speaker.standing(*producer.standing()))
+
     def acknowledge(self, producer: Producer) -> None:
         """Tell a live producer what is journaled."""
         connection = producer.connection
         if connection is not None and connection.outgoing.is_empty:
             producer.unacknowledged = 0
-            connection.answer(
-                self.speaker.standing(producer.source, producer.epoch, producer.next_sequence)
-            )
+            connection.answer(self.speaker.standing(*producer.standing()))
 
     def _invalidate(self, producer: Producer) -> None:
         """Take back what a vanished producer of market data had said, and ask others for it."""

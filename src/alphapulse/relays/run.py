@@ -14,7 +14,16 @@ __all__ = ["Announcement", "Run"]
 class Run:
     """Message i is `data[starts[i]:starts[i + 1]]` and has `sequences[i]`. Shared by all, changed by nobody."""
 
-    __slots__ = ("_shapes", "data", "epoch", "sequences", "source", "starts")
+    __slots__ = (
+        "_instruments",
+        "_shapes",
+        "_together",
+        "data",
+        "epoch",
+        "sequences",
+        "source",
+        "starts",
+    )
 
     def __init__(
         self, data: bytes, starts: list[int], source: int, epoch: int, sequences: Sequence[int]
@@ -25,6 +34,8 @@ class Run:
         self.epoch = epoch
         self.sequences = sequences
         self._shapes: list[Shape] | None = None
+        self._instruments: list[frozenset[bytes] | None] | None = None
+        self._together: frozenset[bytes] | None = None
 
     @classmethod
     def of(cls, message: bytes, source: int, epoch: int, sequence: int) -> "Run":
@@ -67,8 +78,21 @@ class Run:
         return self.shapes()[index].types
 
     def instruments(self, index: int) -> frozenset[bytes]:
-        """Return the instruments that one message is about."""
-        return instruments_of(self.data, self.shapes()[index].frames, self.starts[index])
+        """Return the instruments that one message is about; read once, whoever asks."""
+        if self._instruments is None:
+            self._instruments = [None] * len(self.sequences)
+        found = self._instruments[index]
+        if found is None:
+            frames = self.shapes()[index].frames
+            found = instruments_of(self.data, frames, self.starts[index])
+            self._instruments[index] = found
+        return found
+
+    def all_instruments(self) -> frozenset[bytes]:
+        """Return the instruments that the whole run is about; read once."""
+        if self._together is None:
+            self._together = frozenset[bytes]().union(*map(self.instruments, range(len(self))))
+        return self._together
 
     def part(self, begin: int, end: int) -> "Run":
         """Return messages `begin` to `end - 1` as a run."""

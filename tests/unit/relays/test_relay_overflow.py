@@ -131,6 +131,7 @@ def test_signals_are_never_dropped_the_consumer_goes(tmp_path, run) -> None:
             got = await everything(stream, b"")
             mine = [raw for raw in got if raw[6] == 20]
             assert mine == sent[: len(mine)]
+            assert decode(got[-1]).first(Error).code == ErrorCode.SLOW_CONSUMER
             assert service.statistics()[SIGNAL].slow_disconnects == 1
             assert service.statistics()[SIGNAL].dropped == 0
 

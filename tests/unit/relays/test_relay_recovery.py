@@ -4,9 +4,12 @@ import asyncio
 from zlib import crc32
 
 from alphapulse.errors import JournalUnwritable
+from alphapulse.protocol.execution import EmergencyStop
 from alphapulse.protocol.header import Domain
 from alphapulse.protocol.market_data import GasPrice, Quote, StateInvalidation
 from alphapulse.protocol.system import (
+    Error,
+    ErrorCode,
     Heartbeat,
     RecoveryKind,
     RecoveryRequest,
@@ -243,5 +246,42 @@ def test_an_unwritable_journal_lets_producers_wait(tmp_path, run) -> None:
             relay.retry()
             await hears.until(lambda: len(hears.from_source(42)) == len(sent))
             assert hears.from_source(42) == sent
+
+    run(scene())
+
+
+def test_what_still_holds_survives_the_relay(tmp_path, run) -> None:
+    """A stop that was not lifted, and the run of a producer whose first message another relay had."""
+
+    async def scene() -> None:
+        voice = Voice(EXECUTION, 41)
+        voice.last = 6
+        async with serve_relays(tmp_path), producer(tmp_path, EXECUTION, 41) as says:
+            stop = voice(EmergencyStop(6, 1, 65_535, EPOCH))
+            says.write(stop)
+            async with consumer(tmp_path, EXECUTION) as hears:
+                await hears.until(
+                    lambda: hears.from_source(41) == [stop] or standing(hears, 41) == 8
+                )
+        async with (
+            serve_relays(tmp_path),
+            producer(tmp_path, EXECUTION, 41) as says,
+            consumer(tmp_path, EXECUTION, snapshot=True) as hears,
+        ):
+            assert says.of(SequenceSync) == [SequenceSync(EPOCH, 8, 0, 41, 2)]
+            assert hears.from_source(41) == [stop]
+            assert next(one for one in hears.of(Snapshot) if one.source == 41).as_of_sequence == 7
+
+    run(scene())
+
+
+def test_snapshots_are_not_for_asking_all_the_time(tmp_path, run) -> None:
+    async def scene() -> None:
+        config = relay_config(tmp_path, snapshots_per_second=5)
+        async with serve_relays(tmp_path, config=config), consumer(tmp_path, MARKET) as hears:
+            for _ in range(40):
+                hears.ask(80, 0, 0, RecoveryKind.SNAPSHOT)
+            await hears.closed()
+            assert {one.code for one in hears.of(Error)} == {ErrorCode.RATE}
 
     run(scene())
