@@ -183,6 +183,19 @@ class FakeRelay:
                 )
                 self._say(pipe, beat)
 
+    def want_base(self, domain: int, source: int) -> None:
+        """Ask a producer for fresh base messages."""
+        request = RecoveryRequest(
+            consumer_id=0,
+            last_sequence=0,
+            current_sequence=0,
+            request=RecoveryKind.SNAPSHOT,
+            source=source,
+        )
+        for pipe in self._pipes:
+            if pipe.domain == domain and source in pipe.sources:
+                self._say(pipe, request)
+
     # --- what clients say -------------------------------------------------------------------------------------------------
 
     def take(self, pipe: _Pipe, data: bytes) -> None:

@@ -345,6 +345,46 @@ def test_a_relay_that_takes_and_does_not_acknowledge_stalls_the_producer():
     run(scenario())
 
 
+def test_a_silent_relay_is_left_and_joined_again():
+    async def scenario():
+        relay = FakeRelay(time.time_ns)
+        books = config("books", heartbeat_ms=60)
+        async with joined(UnixBus, books, dial=relay.dial) as (b, _):
+            await until(lambda: b.link_statistics().reconnects > 0)
+            await until(lambda: relay.beat() or b.state is LinkState.LIVE)
+
+    run(scenario())
+
+
+def test_a_relay_that_lost_a_producers_base_asks_the_node_for_it():
+    async def scenario():
+        relay = FakeRelay(time.time_ns)
+        wanted = []
+        async with joined(UnixBus, config("desk", produces=[(1, 6)]), dial=relay.dial) as (a, _):
+            a.on_base_wanted(lambda domain, source: wanted.append((domain, source)))
+            relay.want_base(1, 6)
+            await until(lambda: wanted == [(1, 6)])
+
+    run(scenario())
+
+
+def test_the_bus_says_a_heartbeat_of_each_producer_that_is_quiet():
+    async def scenario():
+        relay = FakeRelay(time.time_ns)
+        desk = config("desk", produces=[(2, 20), (4, 62)], heartbeat_ms=60, consumes=())
+        async with (
+            joined(UnixBus, desk, dial=relay.dial) as (a, own),
+            joined(UnixBus, config("books"), dial=relay.dial) as (_, heard),
+        ):
+            await until(lambda: heard.beats >= 6)
+            assert own.beats >= heard.beats
+            a.publish(said(2, 20, 0))
+            await until(lambda: heard.of(2, 20))
+            assert heard.of(2, 20)[0].header.sequence > 1
+
+    run(scenario())
+
+
 def test_an_outbox_of_a_lossless_domain_refuses_rather_than_forgets():
     async def scenario():
         relay = FakeRelay(time.time_ns)
