@@ -383,6 +383,28 @@ def test_a_killed_server_loses_nothing_of_signals_and_executions(tmp_path):
         run(scenario(server))
 
 
+def test_market_data_said_while_the_server_was_away_is_heard_from_its_new_stream(tmp_path):
+    """The stream in memory dies with the server; what the producer still has goes into the next one."""
+
+    async def scenario(server):
+        quick = over_nats(server, "desk", produces=[(1, 6)])
+        slow = over_nats(server, "books", reconnect_min_ms=700, reconnect_max_ms=1_000)
+        async with joined(NatsBus, quick) as (a, _), joined(NatsBus, slow) as (b, heard):
+            a.publish_all(said(1, 6, number) for number in range(5))
+            await until(lambda: len(heard.of(1, 6)) == 5)
+            server.kill()
+            await until(lambda: a.state is LinkState.LOST and b.state is LinkState.LOST)
+            server.start()
+            await live(a)
+            a.publish_all(said(1, 6, number) for number in range(5, 40))
+            await until(lambda: len(heard.of(1, 6)) == 40)
+            assert heard.numbers(1, 6) == list(range(40))
+            assert b.link_statistics().lost == 0
+
+    with NatsServer(tmp_path / "nats") as server:
+        run(scenario(server))
+
+
 def test_a_repeat_on_the_bus_is_heard_once(tmp_path):
     """The server refuses a repeated identity for its window; behind it, the consumer knows run and number."""
 

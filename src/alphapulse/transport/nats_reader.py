@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 
 from nats.aio.client import Client
@@ -42,6 +43,7 @@ class OrderedReader:
         self._expected = 1
         self._heard = 0.0
         self._generation = 0
+        self._created: datetime | None = None
         self._skipped = asyncio.Event()
         self._subscription: Subscription | None = None
 
@@ -72,11 +74,12 @@ class OrderedReader:
         self._expected = 1
         self._heard = time.monotonic()
         self._skipped.clear()
-        ended = (await js.stream_info(self._stream)).state.last_seq
+        stream = await js.stream_info(self._stream)
         if self.last is None:
-            self.last = 0 if self._history else ended
-        elif self.last > ended:
-            self.last = 0  # the stream was made anew, and what it holds is not known
+            self.last = 0 if self._history else stream.state.last_seq
+        elif stream.created != self._created:
+            self.last = 0  # the stream was made anew, and nothing of what it holds has been taken
+        self._created = stream.created
         self._subscription = await nats.subscribe(
             inbox,
             cb=partial(self._on_message, self._generation),
