@@ -50,8 +50,9 @@ NOTES = """\
   are in neither side. degenbot's development version is not in D13: it brings no such stack around it.
 - D10: a local chain trades at random; each state is asked the same quotes of everybody.
 - D6: the random pairs include tokens of which one unit is worth thousands of units of the other. There the profit rises and falls
-  with every unit, no method short of trying all of them finds the best one, and either side may end some units above the other. The
-  row says how much below ours ended at most. Goals are those that the project set itself.
+  with every unit, and no method short of trying all of them is sure of the best one. Where ours ended below, the row says by how much
+  at most. Goals are those that the project set itself.
+- D15: both native sides keep what they found, and make Python's numbers of an answer when it is looked at; nobody looks here.
 - D11, D12: both sides begin with the text of the frame, sign with libsecp256k1, and give the same bytes.
   Ours recovers the signer from each signature before it lets the transaction go.
 - D14: by how much the process grows, native memory included.

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from alphapulse.amm.kernel import Sizing, V2Pool, optimise
-from alphapulse.amm.optimum import excess_x128
+from alphapulse.amm.optimum import caps_of, excess_x128, line_at, locate
 from alphapulse.amm.sizing import premium
 from support.amm_evm import seed_of_run
 from support.amm_random import concentrated_at, cycle, pair_at, profit_of
@@ -101,6 +101,38 @@ def test_screen_never_rejects_what_pays() -> None:
             assert optimise(hops, premium_bps=300, max_amount_in=UNLIMITED) is None
             for digits in range(25):
                 assert (profit_of(hops, 10**digits, 300) or 0) <= 0
+
+
+def test_tangents_promise_no_less_than_is_earned() -> None:
+    """What a line excludes cannot win: paid from above, asked from below."""
+    rng = random.Random(seed_of_run())
+    asked = 0
+    for _ in range(150):
+        hops = cycle(rng, rng.choice(KINDS), depth_digits=(15, 22), spread=3)
+        excess = excess_x128(hops, 5)
+        if excess <= 1 << 128:
+            continue
+        terms = {"premium_bps": 5, "max_amount_in": UNLIMITED}
+        found = locate(hops, caps_of(hops, excess), **terms)
+        if found is None:
+            continue
+        for index in range(len(hops)):
+            line = line_at(found, index)
+            for _ in range(10):
+                distance = rng.randrange(-(10 ** rng.randrange(1, 9)), 10 ** rng.randrange(1, 9))
+                amount = line.amount + distance
+                if amount < 1:
+                    continue
+                paid, needed = amount, amount
+                for pool, zero_for_one in hops[index:]:
+                    paid = pool.amount_out(paid, zero_for_one)
+                for pool, zero_for_one in reversed(hops[:index]):
+                    needed = pool.least_amount_in(needed, zero_for_one)
+                room = abs(distance) + 1
+                assert paid << 64 <= line.paid + line.paid_slope * distance + room
+                assert needed << 64 >= line.asked + line.asked_slope * distance - room
+                asked += 1
+    assert asked > 500
 
 
 def test_loan_limit_binds() -> None:
