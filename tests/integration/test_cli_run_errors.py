@@ -383,3 +383,20 @@ def test_value_out_of_range_is_named(config, fails, section: str, key: str, valu
     code, line = fails(config(**{section: {key: value}}))
     assert code == 2
     assert names(line, "node.toml", f"`{section}.{key}`")
+
+
+def test_a_service_apart_fails_as_the_whole_node_does(config, fails) -> None:
+    """The error of a child process is the node's: one line, the same words, the same exit code."""
+    with stub_chain(chain(eth_chainId="0x1")) as url:
+        code, line = fails(config(url), "--transport", "unix")
+    assert code == 2
+    assert "`chain.chain_id` is 31337, but the endpoint serves chain 1" in line
+
+
+def test_servers_that_are_not_there(config, fails) -> None:
+    code, line = fails(config(), "--transport", "nats")
+    assert code == 2
+    assert "`transport.nats_url` is needed" in line
+    code, line = fails(config(), "--transport", "mixed")
+    assert code == 2
+    assert "`transport.on_bus`" in line

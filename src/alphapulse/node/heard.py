@@ -51,7 +51,7 @@ class Heard:
         return self._has(last)
 
     def missing(self, last: Mapping[str, int]) -> list[str]:
-        """Return what is not whole: producers whose numbers are broken, or do not end where they said."""
+        """Return what is not whole: producers whose numbers are broken, or end before what they said."""
         return [*self._gaps(last), *self._ends(last)]
 
     def _has(self, last: Mapping[str, int]) -> bool:
@@ -63,5 +63,5 @@ class Heard:
     def _ends(self, last: Mapping[str, int]) -> Iterable[str]:
         for name, number in last.items():
             heard = self._last.get(name, 0)
-            if heard != number:
+            if heard < number:
                 yield f"{name}: {heard} heard of {number} said"

@@ -62,6 +62,11 @@ class Linked:
             for domain, source in sorted(PRODUCES[self.service])
         }
 
+    async def left(self, *, timeout_s: float) -> dict[str, int]:
+        """Wait until what was said has left, and return `last`: heartbeats of the link may still follow, and need not arrive."""
+        await self.bus.drain(timeout_s=timeout_s)
+        return self.last()
+
 
 def uses_server(config: Config, service: str) -> bool:
     """Return whether a service speaks over a NATS server."""

@@ -12,7 +12,7 @@ from alphapulse.node.heard import Heard
 from alphapulse.node.link import Linked, open_bus
 from alphapulse.node.orders import Json, facts_of, numbers_of
 from alphapulse.node.replay import archive_facts
-from alphapulse.node.services.life import BEAT_S, HEARD_S, DeskSilence, OrderLine, heartbeat
+from alphapulse.node.services.life import BEAT_S, HEARD_S, LINK_S, DeskSilence, OrderLine, heartbeat
 from alphapulse.node.together import first_of
 from alphapulse.node.watch import Condition, Watch
 from alphapulse.node.wiring import ChainFacts
@@ -68,7 +68,7 @@ class _Keeping:
     async def run(self, config: Config, root: Path) -> None:
         """Link, learn what the run rests on, record, and close."""
         line = self._line
-        await self._linked.bus.linked()
+        await self._linked.bus.linked(timeout_s=LINK_S)
         line.answer("open")
         starting = await line.expect("start")
         operator = Address(bytes.fromhex(str(starting["operator"])))

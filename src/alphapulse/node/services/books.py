@@ -15,6 +15,7 @@ from alphapulse.node.services.life import (
     BEAT_S,
     DRAIN_S,
     HEARD_S,
+    LINK_S,
     DeskSilence,
     OrderLine,
     heartbeat,
@@ -53,8 +54,8 @@ async def serve(config: Config, environment: Mapping[str, str], line: OrderLine)
         await first_of(
             script.run(account, is_live=is_live), bus.failed(), script.beat(), script.later.run()
         )
-        await bus.drain(timeout_s=DRAIN_S)
-    line.answer("stop", account=account, last=linked.last(), late=script.later.late)
+        last = await linked.left(timeout_s=DRAIN_S)
+    line.answer("stop", account=account, last=last, late=script.later.late)
 
 
 class _Script:
@@ -81,7 +82,7 @@ class _Script:
     async def run(self, account: dict[str, object], *, is_live: bool) -> None:
         """Link, say what was restored, book, and leave the account behind."""
         books, line = self._books, self._line
-        await self._linked.bus.linked()
+        await self._linked.bus.linked(timeout_s=LINK_S)
         line.answer("open")
         await line.expect("start")
         books.say_restored()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from alphapulse.node.config import Config
 from alphapulse.node.link import open_bridge
-from alphapulse.node.services.life import ORPHAN_S, OrderLine
+from alphapulse.node.services.life import LINK_S, ORPHAN_S, OrderLine
 from alphapulse.node.together import first_of
 from alphapulse.transport.bridge import Bridge
 
@@ -27,7 +27,7 @@ async def serve(config: Config, environment: Mapping[str, str], line: OrderLine)
 
 
 async def _join(bridge: Bridge, line: OrderLine) -> None:
-    await bridge.linked()
+    await bridge.linked(timeout_s=LINK_S)
     line.answer("open")
     if await line.expect_end() is None:
         await asyncio.sleep(ORPHAN_S)

@@ -6,7 +6,7 @@ from alphapulse.node.config import Config
 from alphapulse.node.link import open_bus
 from alphapulse.node.page import Page
 from alphapulse.node.reorder import InOrder
-from alphapulse.node.services.life import DeskSilence, OrderLine
+from alphapulse.node.services.life import LINK_S, DeskSilence, OrderLine
 from alphapulse.node.together import first_of
 from alphapulse.transport.bus import LinkedBus
 
@@ -34,7 +34,7 @@ async def serve(config: Config, environment: Mapping[str, str], line: OrderLine)
 async def _show(
     page: Page, bus: LinkedBus, line: OrderLine, silence: DeskSilence, *, is_live: bool
 ) -> None:
-    await bus.linked()
+    await bus.linked(timeout_s=LINK_S)
     async with page.served(is_live=is_live) as url:
         line.answer("open", page=url)
         await line.expect_end(silence)

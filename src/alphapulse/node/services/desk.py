@@ -14,7 +14,7 @@ from alphapulse.node.folders import make_data_dir
 from alphapulse.node.link import Linked, open_bus
 from alphapulse.node.preflight import Preflight, inspect_chain
 from alphapulse.node.replay import archive_facts
-from alphapulse.node.services.life import BEAT_S, DRAIN_S, OrderLine
+from alphapulse.node.services.life import BEAT_S, DRAIN_S, LINK_S, OrderLine
 from alphapulse.node.together import first_of
 from alphapulse.node.wallet import load_wallet
 from alphapulse.node.watch import Condition, Watch
@@ -63,8 +63,8 @@ async def serve(config: Config, environment: Mapping[str, str], line: OrderLine)
         desk.tie()
         script = _Script(desk, guard, linked, order, line)
         await first_of(script.run(preflight, account), bus.failed())
-        await bus.drain(timeout_s=DRAIN_S)
-    line.answer("stop", account=account, frames=opening["frames"], last=linked.last())
+        last = await linked.left(timeout_s=DRAIN_S)
+    line.answer("stop", account=account, frames=opening["frames"], last=last)
 
 
 class _Script:
@@ -83,7 +83,7 @@ class _Script:
     async def run(self, preflight: Preflight, account: dict[str, object]) -> None:
         """Link, settle what was, trade, and leave the account behind."""
         desk, line = self._desk, self._line
-        await self._linked.bus.linked()
+        await self._linked.bus.linked(timeout_s=LINK_S)
         facts = preflight.facts
         line.answer("open", premium_bps=facts.premium_bps, operator=facts.operator.hex())
         preparing = await line.expect("prepare")

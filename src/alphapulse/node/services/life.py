@@ -16,6 +16,7 @@ __all__ = [
     "BEAT_S",
     "DRAIN_S",
     "HEARD_S",
+    "LINK_S",
     "ORPHAN_S",
     "DeskSilence",
     "OrderLine",
@@ -26,6 +27,7 @@ __all__ = [
 # A fifth sooner than the link would speak for a producer, so that the link never has to.
 BEAT_S = 0.8
 DRAIN_S = 5.0  # for what was said to leave the process
+LINK_S = 12.0  # a producer that was killed gives its place free within 5 s
 HEARD_S = 10.0  # for what was said to arrive
 ORPHAN_S = 25.0  # a desk drains within 15 s
 SILENT_S = 4.0
