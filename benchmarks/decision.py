@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import product
 from math import isqrt
 from random import Random
 from time import perf_counter_ns
@@ -36,15 +37,14 @@ from alphapulse.evm.logs import LogJson, V2Swap, V2Sync, V3Swap, decode_log, log
 from alphapulse.evm.transaction import UnsignedTransaction, sign
 from alphapulse.execution.plan import Plan
 from alphapulse.market.pools import Market
-from alphapulse.market.prices import Prices
 from alphapulse.primitives.address import Address, Hash32
 from alphapulse.protocol.codec import stamp
 from alphapulse.protocol.execution import ExecutionResult, ExecutionStatus
 from alphapulse.protocol.header import Domain, Source
 from alphapulse.protocol.message import Draft, Message
-from alphapulse.strategies.flash_arbitrage.confidence import Calibration
 from alphapulse.strategies.flash_arbitrage.config import BorrowableToken, FlashArbitrageConfig
 from alphapulse.strategies.flash_arbitrage.emission import emit
+from alphapulse.strategies.flash_arbitrage.in_flight import InFlight
 from alphapulse.strategies.flash_arbitrage.outcome import Funnel
 from alphapulse.strategies.flash_arbitrage.profitability import Assessor
 from alphapulse.strategies.flash_arbitrage.search import CycleSearch
@@ -289,16 +289,10 @@ class Stages:
     def __init__(self, config: FlashArbitrageConfig, sim: Sim, times: dict[str, list[int]]) -> None:
         self.config, self.sim, self.times = config, sim, times
         self.market = Market()
-        self.search = CycleSearch(
-            self.market,
-            CHAIN_ID,
-            borrowable=[token.address for token in config.borrowable],
-            max_hops=config.max_hops,
-            premium_bps=config.premium_bps,
-        )
+        self.memory = InFlight.of(config)
+        self.search = CycleSearch(config, self.market, self.memory)
         self.key = PrivateKey(b"\1" * 32)
         self.funnel = Funnel()
-        self.calibration = Calibration()
 
     def timed(self, stage: str, call: Callable[[], object]) -> object:
         """Return what a call returns, and note how long it took."""
@@ -322,22 +316,20 @@ class Stages:
 
         self.timed("fold", fold)
         head = market.head(CHAIN_ID)
-        graph = self.search.graph
-        screened, candidates = self.timed("search", lambda: self.search.candidates(changed))
-        self.funnel.screened += screened
-        self.funnel.candidates += len(candidates)
-
-        def size() -> object:
-            prices = Prices(
-                graph, self.config.wrapped_native, self.config.usd_tokens, self.decimals
-            )
-            self.calibration.on_block(head.block, head.event_ns, head.event_ns)
-            assessor = Assessor(
-                self.config, graph, prices, head, self.search.gas_floors, self.calibration
-            )
-            return prices, select(candidates, assessor, self.search.screen, self.funnel)[0]
-
-        prices, chosen = self.timed("size", size)
+        calibration = self.memory.calibration
+        calibration.on_block(head.block, head.event_ns, head.event_ns)
+        search, prices = self.search, self.search.prices
+        assessor = Assessor(self.config, search.roster, prices, head, calibration)
+        contest = self.timed(
+            "search",
+            lambda: search.contest(
+                tuple(changed), price_per_gas=assessor.price_per_gas, resting=()
+            ),
+        )
+        self.funnel.screened += contest.sums
+        self.funnel.candidates += len(contest)
+        chosen = self.timed("size", lambda: select(contest, assessor))
+        self.funnel.sized += contest.sized
         self.times["decide"].append(
             sum(self.times[stage][-1] for stage in ("fold", "search", "size"))
         )
@@ -347,18 +339,13 @@ class Stages:
                 lambda assessment=assessment: emit(
                     assessment,
                     config=self.config,
-                    graph=graph,
+                    roster=search.roster,
                     prices=prices,
                     head=head,
                     now_ns=0,
                 ),
             )
             self.timed("sign", lambda plan=emission.plan: sign(transaction_of(plan, 1), self.key))
-
-    def decimals(self, token: Address) -> int | None:
-        """Return a token's decimals."""
-        known = self.market.instruments.token(CHAIN_ID, token)
-        return known.decimals if known else None
 
 
 def measure(
@@ -478,10 +465,11 @@ WORKLOADS = {
 def run(blocks: int = 1_000, seed: int = 7) -> dict[str, object]:
     """Return the whole report."""
     rows: list[dict[str, object]] = []
-    workloads = {}
-    for prefix, (name, busy, max_hops) in WORKLOADS.items():
+    workloads: dict[str, dict[str, object]] = {}
+    for twin, (prefix, (name, busy, max_hops)) in product(kernel.twins(), WORKLOADS.items()):
+        kernel.require(twin.name)
         times, facts = measure(blocks, seed, busy=busy, max_hops=max_hops)
-        workloads[name] = facts
+        assert workloads.setdefault(name, facts) == facts, "the twins decide differently"
         for stage, what in STAGES.items():
             goals = GOALS.get((prefix, stage), (None, None))
             for share, goal in zip((50, 99), goals, strict=True):
@@ -493,7 +481,7 @@ def run(blocks: int = 1_000, seed: int = 7) -> dict[str, object]:
     return {
         "name": "decision",
         "machine": machine,
-        "kernel": kernel.name,
+        "kernel": kernel.twins()[-1].name,
         "rows": rows,
         "workload": workloads,
     }

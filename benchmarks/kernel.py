@@ -10,6 +10,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -18,7 +19,6 @@ from time import perf_counter_ns
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 from alphapulse.amm import kernel
-from alphapulse.amm.pool_graph import SWAP
 from alphapulse.amm.uniswap_v3.tick_math import sqrt_ratio_at_tick
 from support.amm_random import cycle
 from support.kernel_wire import message, readable_log, readable_scan, size_rules
@@ -76,37 +76,41 @@ def rows_of(
     return rows
 
 
-def filled(twin: kernel.Kernel, pools: int, tokens: int, max_hops: int) -> kernel.CycleGraph:
+@dataclass(frozen=True)
+class Moved:
+    """A graph and its first pool, which moves."""
+
+    graph: kernel.CycleGraph
+    pool: kernel.ConcentratedPool
+
+    def to(self, tick: int) -> list[tuple[tuple[int, ...], kernel.Sizing]]:
+        """Move the pool and return what pays then."""
+        self.pool.apply_swap(sqrt_ratio_at_tick(tick), tick, 10**21)
+        self.graph.update([(0, self.pool, 0)])
+        return self.graph.search([0], ANCHOR)
+
+
+def filled(twin: kernel.Kernel, pools: int, tokens: int, max_hops: int) -> Moved:
     """Return a graph whose first pool is concentrated and whose prices nearly agree."""
     rng = Random(pools)
     graph = twin.pool_graph(premium_bps=5, max_hops=max_hops)
     deep = 10**21
     ticks = {-EDGE: (deep, deep), EDGE: (deep, -deep)}
-    graph.add_concentrated(
-        0,
-        1,
-        sqrt_price_x96=2**96,
-        tick=0,
-        liquidity=deep,
-        fee_pips=500,
-        tick_spacing=60,
-        ticks=ticks,
-    )
+    first = twin.v3_pool(2**96, 0, deep, 500, 60, ticks)
+    graph.add(0, 1, first)
     for _ in range(pools - 1):
         token0, token1 = sorted(rng.sample(range(tokens), 2))
         reserve = rng.randrange(10**18, 10**21)
         near = reserve * rng.randrange(9_990, 10_010) // 10_000
-        graph.add_pair(token0, token1, reserve0=reserve, reserve1=near, fee_pips=3000)
+        graph.add(token0, token1, twin.v2_pool(reserve, near, 3000))
     graph.search([0], ANCHOR)
-    return graph
+    return Moved(graph, first)
 
 
-def events_through(graph: kernel.CycleGraph) -> None:
+def events_through(moved: Moved) -> None:
     """Move the first pool back and forth, so far that cycles through it pay, and ask for the best plans each time."""
     for number in range(EVENTS):
-        tick = (60, -60)[number & 1]
-        graph.apply([(0, SWAP, sqrt_ratio_at_tick(tick), tick, 10**21)])
-        graph.search([0], ANCHOR)
+        moved.to((60, -60)[number & 1])
 
 
 def graph_rows() -> list[dict[str, object]]:
@@ -116,8 +120,7 @@ def graph_rows() -> list[dict[str, object]]:
         graphs = {twin.name: filled(twin, pools, tokens, max_hops) for twin in kernel.twins()}
         answers = []
         for graph in graphs.values():
-            graph.apply([(0, SWAP, sqrt_ratio_at_tick(60), 60, 10**21)])
-            answers.append(graph.search([0], ANCHOR))
+            answers.append(graph.to(60))
         assert all(answer == answers[0] for answer in answers)
         measures: dict[str, Measure] = {
             twin: (lambda graph=graph: events_through(graph)) for twin, graph in graphs.items()

@@ -22,17 +22,14 @@ from time import perf_counter_ns
 from alphapulse.amm import kernel
 from alphapulse.amm.kernel import V2Pool, V3Pool
 from alphapulse.amm.uniswap_v3.tick_math import tick_at_sqrt_ratio
-from alphapulse.market.graph import PoolGraph
 from alphapulse.market.pool import Pool, PoolKey
-from alphapulse.market.pools import Head
-from alphapulse.market.prices import Prices
-from alphapulse.market.screen import CycleScreen
+from alphapulse.market.pools import Head, Market
 from alphapulse.primitives.address import Address, Hash32
 from alphapulse.protocol.market_data import PoolType
 from alphapulse.strategies.flash_arbitrage.config import BorrowableToken, FlashArbitrageConfig
-from alphapulse.strategies.flash_arbitrage.outcome import Funnel
-from alphapulse.strategies.flash_arbitrage.profitability import Assessor, GasFloors
-from alphapulse.strategies.flash_arbitrage.search import Candidate
+from alphapulse.strategies.flash_arbitrage.in_flight import InFlight
+from alphapulse.strategies.flash_arbitrage.profitability import Assessor
+from alphapulse.strategies.flash_arbitrage.search import CycleSearch
 from alphapulse.strategies.flash_arbitrage.selection import select
 
 CHAIN_ID = 1
@@ -62,10 +59,9 @@ GOAL_WHOLE_MB = 1_000
 class Universe:
     """Pools whose prices agree, and everything that decides on them."""
 
-    graph: PoolGraph
-    screen: CycleScreen
+    market: Market
+    search: CycleSearch
     config: FlashArbitrageConfig
-    facts: GasFloors
 
 
 def address_of(name: str) -> Address:
@@ -129,11 +125,10 @@ def made(count: int, max_hops: int, random: Random) -> Universe:
         max_hops=max_hops,
         tip_per_gas_wei=1,
     )
-    graph = PoolGraph(pools, tokens[:BORROWED], max_hops=max_hops)
-    screen = CycleScreen(graph, PREMIUM_BPS)
-    for index in range(count):
-        screen.refresh(index)
-    return Universe(graph, screen, config, {})
+    market = Market()
+    market.pools.update((pool.key, pool) for pool in pools)
+    market.universe = count
+    return Universe(market, CycleSearch(config, market, InFlight.of(config)), config)
 
 
 def moved(random: Random, pool: Pool) -> tuple[Callable[[], None], Callable[[], None]]:
@@ -149,16 +144,13 @@ def moved(random: Random, pool: Pool) -> tuple[Callable[[], None], Callable[[], 
     return lambda: quoter.set_reserves(*there), lambda: quoter.set_reserves(*back)
 
 
-def decided(universe: Universe, index: int, head: Head) -> tuple[int, int, int]:
+def decided(universe: Universe, key: PoolKey, head: Head) -> tuple[int, int, int]:
     """Return sums made, candidates and plans after a pool moved."""
-    universe.screen.refresh(index)
-    looked, found = universe.screen.survivors((index,))
-    candidates = [Candidate(cycle, gain) for cycle, gain in found]
-    graph, config = universe.graph, universe.config
-    prices = Prices(graph, config.wrapped_native, config.usd_tokens, lambda _: 18)
-    assessor = Assessor(config, graph, prices, head, universe.facts)
-    chosen, _ = select(candidates, assessor, universe.screen, Funnel())
-    return looked, len(candidates), len(chosen)
+    search = universe.search
+    assessor = Assessor(universe.config, search.roster, search.prices, head)
+    contest = search.contest((key,), price_per_gas=assessor.price_per_gas, resting=())
+    chosen = select(contest, assessor)
+    return contest.sums, len(contest), len(chosen)
 
 
 def events(universe: Universe, count: int, random: Random) -> tuple[list[int], list[float]]:
@@ -166,17 +158,14 @@ def events(universe: Universe, count: int, random: Random) -> tuple[list[int], l
     head = Head(CHAIN_ID, 1, Hash32(bytes(32)), 1, 1, 1, 0, 0)
     times, counts = [], [0, 0, 0]
     for number in range(count + WARM_EVENTS):
-        index = random.randrange(len(universe.graph.pools))
-        pool = universe.graph.pools[index]
+        pool = random.choice(universe.search.roster.pools)
         move, restore = moved(random, pool)
         start = perf_counter_ns()
         move()
-        pool.touch()
-        found = decided(universe, index, head)
+        found = decided(universe, pool.key, head)
         spent = perf_counter_ns() - start
         restore()
-        pool.touch()
-        universe.screen.refresh(index)
+        decided(universe, pool.key, head)
         if number >= WARM_EVENTS:
             times.append(spent)
             counts = [one + other for one, other in zip(counts, found, strict=True)]
@@ -273,9 +262,11 @@ def memory() -> list[dict[str, object]]:
 def run(number: int = EVENTS) -> dict[str, object]:
     """Return the whole report."""
     rows = []
-    for count, hops, prototype in CASES:
-        rows += timings(count, hops, prototype, number)
-    rows += memory()
+    for twin in kernel.twins():
+        kernel.require(twin.name)
+        for count, hops, prototype in CASES:
+            rows += timings(count, hops, prototype, number)
+        rows += memory()
     machine = f"{os.cpu_count()} cpus, {platform.processor() or platform.machine()}, python {platform.python_version()}"
     return {"name": "scale", "machine": machine, "kernel": kernel.name, "rows": rows}
 

@@ -22,14 +22,15 @@ from alphapulse.collectors.evm.tracker import V2Track, V3Track
 from alphapulse.evm.logs import V3Swap
 from alphapulse.evm.transaction import UnsignedTransaction, sign
 from alphapulse.execution.plan import Plan
+from alphapulse.market.pool import PoolKey
 from alphapulse.market.pools import Market
+from alphapulse.market.roster import Roster
 from alphapulse.primitives.address import Address, Hash32
 from alphapulse.protocol.codec import stamp
 from alphapulse.protocol.execution import ExecutionResult, ExecutionStatus
 from alphapulse.protocol.header import Domain, Source
 from alphapulse.protocol.message import Draft, Message
 from alphapulse.strategies.flash_arbitrage.config import BorrowableToken, FlashArbitrageConfig
-from alphapulse.strategies.flash_arbitrage.search import CycleSearch
 from alphapulse.strategies.flash_arbitrage.strategy import FlashArbitrage
 
 TWIN = sys.argv[1] if len(sys.argv) > 1 else "python"
@@ -131,18 +132,26 @@ def _frame(moved: str, state: list[int], block: int) -> bytes:
     return swap_frame(of_hex(record["address"]), _swap(state), block)
 
 
+def changes_of(roster: Roster, changed: Iterable[PoolKey]) -> list[kernel.Change]:
+    """Return what a graph is told of pools that changed."""
+    numbers = [roster.index[key] for key in changed]
+    return [(number, roster.pools[number].quoter, 0) for number in numbers]
+
+
 def events(
     moved: str, rest: list[int], states: list[list[int]], borrowable: str, most: int
 ) -> dict[str, Any]:
     """Move one pool from rest to each state; return the best cycle's exact profit, and how long the way to it took."""
     chain = CHAIN[0]
     market = Market()
-    search = CycleSearch(
-        market, CHAIN_ID, borrowable=[Address(of_hex(borrowable))], max_hops=2, premium_bps=0
-    )
     for message in chain.setup():
         market.apply(message, 0)
-    search.prepare()
+    roster = Roster(market.pools.values())
+    graph = kernel.pool_graph(premium_bps=0, max_hops=2)
+    for pool in roster.pools:
+        ends = roster.numbers[pool.token0], roster.numbers[pool.token1]
+        graph.add(*ends, pool.quoter, kind=pool.kind.value)
+    anchors = {roster.numbers[Address(of_hex(borrowable))]: (most, 1)}
     profits: list[int | None] = []
     times, survivors = [], []
     block = 1
@@ -151,20 +160,16 @@ def events(
         message = chain.message_of(_frame(moved, state, block), chain.header(block))
         begin = perf_counter_ns()
         changed = market.apply(message, 0)
-        _, candidates = search.candidates(changed)
-        best = None
-        for candidate in candidates:
-            edges = candidate.cycle.rotation(candidate.cycle.starts[0])
-            hops = [(search.graph.pools[edge >> 1].quoter, edge & 1 == 0) for edge in edges]
-            sized = kernel.optimise(hops, premium_bps=0, max_amount_in=most)
-            if sized is not None and (best is None or sized.gross_profit > best):
-                best = sized.gross_profit
+        moves = changes_of(roster, changed)
+        graph.update(moves)
+        found = graph.search([index for index, _, _ in moves], anchors)
+        best = found[0][1].gross_profit if found else None
         times.append(perf_counter_ns() - begin)
-        survivors.append(len(candidates))
+        survivors.append(len(found))
         profits.append(best)
         block += 1
         message = chain.message_of(_frame(moved, rest, block), chain.header(block))
-        search.candidates(market.apply(message, 0))
+        graph.update(changes_of(roster, market.apply(message, 0)))
     return {"profits": profits, "ns": times, "survivors": survivors}
 
 

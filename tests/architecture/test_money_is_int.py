@@ -9,9 +9,11 @@ FLOAT_SCREENS = {
     "amm/network_curve.py": None,
     "amm/network_cycles.py": None,
     "amm/network_dual.py": None,
+    "amm/contest.py": None,
+    "amm/cycle_bounds.py": None,
+    "amm/native_graph.py": None,
     "amm/pool_graph.py": None,
     "amm/screen.py": None,
-    "market/screen.py": None,
 }
 # Integer arithmetic of the EVM itself, where // is the operation that is specified.
 FLOOR_DIVISION_HOMES = ("amm/", "primitives/units.py", "evm/", "protocol/")

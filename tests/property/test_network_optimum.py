@@ -20,8 +20,8 @@ from alphapulse.amm.sizing import optimise, premium
 from alphapulse.amm.solidly import SolidlyVolatilePool
 from alphapulse.errors import Rejected, ValueOutOfRange
 from alphapulse.execution.gas import GasModel
-from alphapulse.market.graph import PoolGraph
 from alphapulse.market.pools import Market
+from alphapulse.market.roster import Roster
 from alphapulse.strategies.flash_arbitrage.strategy import FlashArbitrage
 from support.flash import config_for, feed, plans_of
 from support.networks import Copies, executed, network, price_of
@@ -115,14 +115,15 @@ def test_it_is_never_below_the_best_plan_of_the_strategy(seed):
     market = Market()
     for message in universe.messages():
         market.apply(message, 0)
-    graph = PoolGraph(market.pools.values(), (), max_hops=4)
+    roster = Roster(market.pools.values())
+    numbers = roster.numbers
     rows = [
-        NetworkPool(pool.quoter, graph.sources[2 * index], graph.targets[2 * index])
-        for index, pool in enumerate(graph.pools)
+        NetworkPool(pool.quoter, numbers[pool.token0], numbers[pool.token1])
+        for pool in roster.pools
     ]
     plan = optimal_flow(
         rows,
-        graph.tokens.index(universe.tokens[0]),
+        numbers[universe.tokens[0]],
         premium_bps=5,
         max_loan=config.borrowable[0].max_loan,
         max_hops=4,

@@ -10,19 +10,20 @@ from random import Random
 
 import pytest
 
+from alphapulse.amm.contest import TAKEN
 from alphapulse.amm.uniswap_v3.pool import limit_of
 from alphapulse.amm.uniswap_v3.pool import swap as swap_loop
 from alphapulse.errors import Rejected
 from alphapulse.execution.gas import GasModel
 from alphapulse.market.pools import Market
-from alphapulse.market.prices import Prices
 from alphapulse.protocol.signals import ArbitrageSignal, SwapPath
 from alphapulse.strategies.flash_arbitrage.confidence import Calibration
-from alphapulse.strategies.flash_arbitrage.outcome import Funnel
-from alphapulse.strategies.flash_arbitrage.profitability import Assessor
+from alphapulse.strategies.flash_arbitrage.in_flight import InFlight
+from alphapulse.strategies.flash_arbitrage.profitability import Assessment, Assessor
 from alphapulse.strategies.flash_arbitrage.search import CycleSearch
 from alphapulse.strategies.flash_arbitrage.selection import select
 from alphapulse.strategies.flash_arbitrage.strategy import FlashArbitrage
+from support.cycles import every_cycle, every_walk, sized
 from support.flash import config_for, drafts_of, feed, plans_of, stop
 from support.random_universe import make
 from support.universe import V3
@@ -177,26 +178,43 @@ def test_the_choice_is_that_of_sizing_everything(seed):
     market = Market()
     for message in universe.messages():
         market.apply(message, 0)
-    search = CycleSearch(
-        market,
-        config.chain_id,
-        borrowable=[token.address for token in config.borrowable],
-        max_hops=3,
-        premium_bps=5,
-    )
-    _, candidates = search.candidates(market.pools)
-    decimals = {token: universe.chain.decimals[token] for token in universe.tokens}
-    prices = Prices(search.graph, config.wrapped_native, config.usd_tokens, decimals.get)
+    memory = InFlight.of(config)
     head = market.head(config.chain_id)
-    calibration = uneven(Random(seed), head)
-    assessor = Assessor(config, search.graph, prices, head, {}, calibration)
-    lazy, eager = Funnel(), Funnel()
-    chosen, _ = select(candidates, assessor, search.screen, lazy)
-    everything, _ = select(candidates, assessor, NoBound(), eager)
+    memory.calibration = calibration = uneven(Random(seed), head)
+    search = CycleSearch(config, market, memory)
+    assessor = Assessor(config, search.roster, search.prices, head, calibration)
+    terms = {"price_per_gas": assessor.price_per_gas, "resting": ()}
+    contest = search.contest(tuple(market.pools), **terms)
+    chosen = select(contest, assessor)
+    everything = by_assessing_all(config, search, assessor)
     assert chosen == everything
     assert chosen
     assert [one.rank for one in chosen] == sorted((one.rank for one in chosen), reverse=True)
-    assert lazy.sized < eager.sized
+    assert contest.sized < sum(
+        len(edges) for edges in every_cycle(search.roster, universe.tokens, 3)
+    )
+    assert sum(contest.ends()) == len(contest)
+    assert contest.ends()[TAKEN] == len(chosen)
+
+
+def by_assessing_all(config, search, assessor):
+    """The best walk, the best of those that share no pool with it, and so on; ties by edges. Every walk is sized and costed."""
+    limits = {token.address: token.max_loan for token in config.borrowable}
+    ranked = []
+    for edges in every_walk(search.roster, limits):
+        sizing = sized(search.roster, edges, limits[search.roster.token_in[edges[0]]], 5)
+        answer = assessor.assess(edges, sizing) if sizing else None
+        if isinstance(answer, Assessment):
+            start = (-edges.index(min(edges))) % len(edges)
+            cycle = edges[-start:] + edges[:-start] if start else edges
+            ranked.append((-answer.rank, cycle, start, answer))
+    taken, chosen = set(), []
+    for *_, answer in sorted(ranked, key=lambda one: one[:3]):
+        pools = {edge >> 1 for edge in answer.edges}
+        if not pools & taken:
+            taken |= pools
+            chosen.append(answer)
+    return chosen
 
 
 def uneven(random, head):
@@ -210,13 +228,6 @@ def uneven(random, head):
                 forecast = calibration.forecast(kinds, random.randrange(1, 50), 1_000)
                 calibration.record(forecast, succeeded=random.random() < rate, actual_profit=990)
     return calibration
-
-
-class NoBound:
-    """A screen that knows no bound, so that every walk is sized."""
-
-    def bounds(self, cycle, gain, max_loans):
-        return [10**40] * len(max_loans)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -96,23 +96,6 @@ impl<'py> FromPyObject<'_, 'py> for Change {
     }
 }
 
-impl Change {
-    /// The change as a word of state.
-    pub fn word(&self) -> Word {
-        Word(if self.is_negative { U256::MAX } else { self.size })
-    }
-
-    /// The change as a tick.
-    pub fn small(&self) -> i32 {
-        let size = i32::try_from(self.size).unwrap_or(i32::MAX);
-        if self.is_negative {
-            -size
-        } else {
-            size
-        }
-    }
-}
-
 /// A number that names a pool, a token or a kind; what 32 bits do not hold becomes one that nothing has.
 #[derive(PartialEq, Eq, Hash)]
 pub struct Number(pub u32);

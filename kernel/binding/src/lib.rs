@@ -13,7 +13,7 @@ mod wire;
 use pyo3::prelude::*;
 
 /// What an importer checks before it trusts this binary.
-const INTERFACE: u32 = 2;
+const INTERFACE: u32 = 3;
 
 #[pymodule]
 fn alphapulse_kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -30,6 +30,7 @@ fn alphapulse_kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<families::SolidlyPair>()?;
     module.add_class::<families::SolidlyVolatilePool>()?;
     module.add_class::<families::SolidlyStablePool>()?;
+    module.add_class::<graph::Contest>()?;
     module.add_class::<graph::PoolGraph>()?;
     module.add_class::<questions::Sizings>()?;
     module.add_function(wrap_pyfunction!(questions::optimise, module)?)?;

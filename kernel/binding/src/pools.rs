@@ -199,6 +199,10 @@ impl V3Pool {
         (self.inner.ticks().known_lower, self.inner.ticks().known_upper)
     }
 
+    fn deepest<'py>(&self, py: Python<'py>, reach: Small, zero_for_one: bool) -> PyAnswer<'py> {
+        to_python(py, self.inner.deepest(reach.0, zero_for_one))
+    }
+
     /// The initialised ticks in ascending order: {tick: (gross, net)}.
     fn ticks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let ticks = self.inner.ticks();

@@ -1,245 +1,317 @@
-//! A stateful graph of pools: updates in, the best sized cycles through what changed out.
+//! A graph over pools that others keep: told what changed, it answers with the cycles through it, best first and exactly sized.
 //!
-//! Floating logarithms only decide what is looked at; their margin is wider than every error of theirs, and
-//! whether a cycle pays is decided in exact integers.
+//! The readable Python is `alphapulse.amm.pool_graph`. Floats only decide what is looked at.
 
 use std::collections::{HashMap, HashSet};
 
+use smallvec::SmallVec;
+
+use crate::contest::{Contest, Entrant, Way, ENDS, RESTING, UNPRICED};
+use crate::cycle_bounds::{bounds_of, hop_of, rates_of, reach_of, straight, to_f64, Hop, MARGIN};
+use crate::cycles::{Edges, Finder, FoundCycle, Mixed, MAX_HOPS, MIN_HOPS};
 use crate::full_math::{product, U256, U512};
-use crate::pool::{Quoter, V2Pool, V3Pool};
+use crate::pool::Quoter;
 use crate::refusal::{out_of_range, Answer};
 use crate::sizing::{optimise, Sizing};
 
-pub const MIN_HOPS: usize = 2;
-pub const MAX_HOPS: usize = 4;
-/// On a sum of logarithms; each of them errs by less than 1e-13.
-const MARGIN: f64 = 1e-11;
-const NEVER: f64 = f64::NEG_INFINITY;
+pub const CYCLES_MAX: usize = 8_192;
+const PERCENT: f64 = 100.0;
 
-/// A pool of either kind, owned.
-#[derive(Debug)]
-pub enum Pool {
-    V2(V2Pool),
-    V3(Box<V3Pool>),
-}
-
-impl Pool {
-    fn quoter(&self) -> Quoter<'_> {
-        match self {
-            Pool::V2(pool) => Quoter::V2(pool),
-            Pool::V3(pool) => Quoter::V3(pool),
-        }
-    }
-}
-
-/// What an event says about a pool.
-#[derive(Clone, Copy, Debug)]
-pub enum Update {
-    Reserves { reserve0: U256, reserve1: U256 },
-    Swap { sqrt_price_x96: U256, tick: i32, liquidity: U256 },
-    Liquidity { tick_lower: i32, tick_upper: i32, amount: U256, is_burn: bool },
-}
-
-/// A token from which a cycle may be walked: the most that may be borrowed, and what a unit counts in ranking.
+/// A token from which a cycle may be walked: the most that may be borrowed, and what a unit is worth.
 #[derive(Clone, Copy, Debug)]
 pub struct Anchor {
-    pub token: u32,
     pub max_amount_in: U256,
-    pub weight: U256,
+    pub worth: Option<f64>,
 }
 
-/// A cycle in walking order with its best amounts; edge 2 * pool pays token0 in, the next one token1.
+/// What a walk must come up to.
+#[derive(Debug)]
+pub struct Terms {
+    pub anchors: HashMap<u32, Anchor>,
+    pub price: U256,
+    pub least: U256,
+    pub resting: HashSet<Vec<u32>>,
+}
+
+/// A cycle in walking order with its best amounts, and its profit times the anchor's weight.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    pub edges: Vec<u32>,
+    pub edges: Edges,
     pub sizing: Sizing,
     pub rank: U512,
 }
 
-/// Edges that turn one token into another, and the best of their rates.
-#[derive(Debug)]
-struct Lane {
-    source: u32,
-    target: u32,
-    edges: Vec<u32>,
-    best: f64,
+/// What answers for a pool while a question is asked.
+#[derive(Clone, Copy)]
+pub enum Asked<'a> {
+    Pool(Quoter<'a>),
+    /// A pool that only the caller can ask, with its first rates.
+    Line([f64; 2]),
 }
 
-/// Pools by number as directed edges between tokens.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Graph {
-    pools: Vec<Pool>,
+    finder: Finder,
     tokens: Vec<(u32, u32)>,
-    is_refused: Vec<bool>,
-    rates: Vec<f64>,
-    lanes: Vec<Lane>,
-    lane_of: HashMap<(u32, u32), usize>,
-    outward: HashMap<u32, Vec<usize>>,
-    inward: HashMap<u32, Vec<usize>>,
+    numbers: HashMap<u32, u32, Mixed>,
+    names: Vec<u32>,
+    kinds: Vec<u8>,
+    places: Vec<u32>,
+    bars: Vec<u8>,
+    has_repeats: bool,
+    expected: HashMap<u64, (U256, f64), Mixed>,
+    premium_bps: u64,
+    max_hops: usize,
+    log_cost: f64,
 }
 
 impl Graph {
-    pub fn len(&self) -> usize {
-        self.pools.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.pools.is_empty()
-    }
-
-    /// Adds a pool between two tokens and returns its number.
-    pub fn add(&mut self, token0: u32, token1: u32, pool: Pool) -> Answer<usize> {
-        if token0 == token1 {
-            return Err(out_of_range("a pool joins two different tokens"));
-        }
-        let index = self.pools.len();
-        let edge = u32::try_from(2 * index).map_err(|_| out_of_range("too many pools"))?;
-        self.pools.push(pool);
-        self.tokens.push((token0, token1));
-        self.is_refused.push(false);
-        self.rates.extend([NEVER; 2]);
-        self.join(token0, token1, edge);
-        self.join(token1, token0, edge + 1);
-        self.refresh(index);
-        Ok(index)
-    }
-
-    fn join(&mut self, source: u32, target: u32, edge: u32) {
-        if let Some(&lane) = self.lane_of.get(&(source, target)) {
-            self.lanes[lane].edges.push(edge);
-            return;
-        }
-        let lane = self.lanes.len();
-        self.lanes.push(Lane { source, target, edges: vec![edge], best: NEVER });
-        self.lane_of.insert((source, target), lane);
-        self.outward.entry(source).or_default().push(lane);
-        self.inward.entry(target).or_default().push(lane);
-    }
-
-    /// Replaces a pool's whole state and trusts it again.
-    pub fn replace(&mut self, index: usize, pool: Pool) -> Answer<()> {
-        self.require(index)?;
-        self.pools[index] = pool;
-        self.is_refused[index] = false;
-        self.refresh(index);
-        Ok(())
-    }
-
-    fn require(&self, index: usize) -> Answer<()> {
-        if index >= self.pools.len() {
-            return Err(out_of_range("there is no pool of this number"));
-        }
-        Ok(())
-    }
-
-    /// Applies updates in order; a pool that refuses one answers no more until it is replaced.
-    ///
-    /// Returns the numbers of the pools that refused. An unknown number refuses the whole batch before anything changes.
-    pub fn apply(&mut self, updates: &[(usize, Update)]) -> Answer<Vec<usize>> {
-        for &(index, _) in updates {
-            self.require(index)?;
-        }
-        let mut refused = vec![];
-        let mut changed = vec![];
-        for &(index, update) in updates {
-            if self.is_refused[index] {
-                continue;
-            }
-            let done = match (&mut self.pools[index], update) {
-                (Pool::V2(pool), Update::Reserves { reserve0, reserve1 }) => {
-                    pool.set_reserves(reserve0, reserve1)
-                }
-                (Pool::V3(pool), Update::Swap { sqrt_price_x96, tick, liquidity }) => {
-                    pool.apply_swap(sqrt_price_x96, tick, liquidity)
-                }
-                (Pool::V3(pool), Update::Liquidity { tick_lower, tick_upper, amount, is_burn }) => {
-                    pool.apply_liquidity(tick_lower, tick_upper, amount, is_burn)
-                }
-                _ => Err(out_of_range("an update of another kind of pool")),
-            };
-            if done.is_err() {
-                self.is_refused[index] = true;
-                refused.push(index);
-            }
-            changed.push(index);
-        }
-        changed.sort_unstable();
-        changed.dedup();
-        for index in changed {
-            self.refresh(index);
-        }
-        Ok(refused)
-    }
-
-    /// The state of a pool as canonical bytes.
-    pub fn fingerprint(&self, index: usize) -> Answer<Vec<u8>> {
-        self.require(index)?;
-        Ok(match &self.pools[index] {
-            Pool::V2(pool) => pool.fingerprint(),
-            Pool::V3(pool) => pool.fingerprint(),
-        })
-    }
-
-    fn refresh(&mut self, index: usize) {
-        for (edge, zero_for_one) in [(2 * index, true), (2 * index + 1, false)] {
-            let rate = if self.is_refused[index] {
-                NEVER
-            } else {
-                match self.pools[index].quoter().marginal_rate_x128(zero_for_one) {
-                    Ok(rate) => log_x128(rate + U512::from(1u64)),
-                    Err(_) => NEVER,
-                }
-            };
-            self.rates[edge] = rate;
-            let (token0, token1) = self.tokens[index];
-            let ends = if zero_for_one { (token0, token1) } else { (token1, token0) };
-            let lane = &mut self.lanes[self.lane_of[&ends]];
-            lane.best =
-                lane.edges.iter().map(|&edge| self.rates[edge as usize]).fold(NEVER, f64::max);
-        }
-    }
-
-    /// Every cycle of 2 to `max_hops` hops through a changed pool that earns anything, best first.
-    ///
-    /// Cycles meet no token twice. The rank is the profit times the anchor's weight; equal ranks stand in the order of their edges.
-    pub fn search(
-        &self,
-        changed: &[usize],
-        anchors: &[Anchor],
-        premium_bps: u64,
-        max_hops: usize,
-    ) -> Answer<Vec<Found>> {
+    pub fn new(premium_bps: u64, max_hops: usize) -> Answer<Self> {
         if !(MIN_HOPS..=MAX_HOPS).contains(&max_hops) {
             return Err(out_of_range("`max_hops` must be in 2 ... 4"));
         }
-        for &index in changed {
-            self.require(index)?;
+        Ok(Self {
+            finder: Finder::default(),
+            tokens: vec![],
+            numbers: HashMap::default(),
+            names: vec![],
+            kinds: vec![],
+            places: vec![],
+            bars: vec![],
+            has_repeats: false,
+            expected: HashMap::default(),
+            premium_bps,
+            max_hops,
+            log_cost: (premium_bps as f64 / 10_000.0).ln_1p(),
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    pub fn premium_bps(&self) -> u64 {
+        self.premium_bps
+    }
+
+    pub fn dropped(&self) -> u64 {
+        self.finder.dropped
+    }
+
+    /// Adds a pool between two tokens and returns its number; pairs of one pool share a place.
+    pub fn add(
+        &mut self,
+        token0: u32,
+        token1: u32,
+        kind: u32,
+        place: Option<u32>,
+    ) -> Answer<usize> {
+        if token0 == token1 {
+            return Err(out_of_range("a pool joins two different tokens"));
         }
-        let anchors: HashMap<u32, Anchor> = anchors.iter().map(|one| (one.token, *one)).collect();
-        let least = (premium_bps as f64 / 10_000.0).ln_1p() - MARGIN;
-        let mut found = vec![];
-        for cycle in self.candidates(changed, least, max_hops) {
+        let index = self.tokens.len();
+        let Some(own) = u32::try_from(index).ok().filter(|&own| own < u32::MAX / 2) else {
+            return Err(out_of_range("too many pools"));
+        };
+        let place = place.unwrap_or(own);
+        let kind = u8::try_from(kind).map_err(|_| out_of_range("`kind` must be below 256"))?;
+        if place == u32::MAX {
+            return Err(out_of_range("`place` must fit 32 bits"));
+        }
+        let (first, second) = (self.numbered(token0), self.numbered(token1));
+        self.has_repeats |= place != own;
+        self.tokens.push((token0, token1));
+        self.kinds.push(kind);
+        self.places.push(place);
+        self.bars.push(0);
+        self.finder.add(first, second);
+        Ok(index)
+    }
+
+    fn numbered(&mut self, token: u32) -> u32 {
+        let next = self.names.len() as u32;
+        let number = *self.numbers.entry(token).or_insert(next);
+        if number == next {
+            self.names.push(token);
+        }
+        number
+    }
+
+    /// Refuses an unknown pool and an unknown code.
+    pub fn require(&self, index: usize, bar: usize) -> Answer<()> {
+        if index >= self.tokens.len() {
+            return Err(out_of_range("there is no pool of this number"));
+        }
+        if bar >= ENDS {
+            return Err(out_of_range("a bar must be below 16"));
+        }
+        Ok(())
+    }
+
+    /// Takes over a pool's rates, and the code that ends every cycle through it.
+    pub fn update(&mut self, index: usize, rates: [f64; 2], bar: usize) -> Answer<()> {
+        self.require(index, bar)?;
+        self.bars[index] = bar as u8;
+        self.finder.set_rate(2 * index as u32, rates[0]);
+        self.finder.set_rate(2 * index as u32 + 1, rates[1]);
+        Ok(())
+    }
+
+    /// Takes over the rates of a pool that answers for itself.
+    pub fn refresh(&mut self, index: usize, quoter: Quoter<'_>, bar: usize) -> Answer<()> {
+        self.update(index, rates_of(quoter), bar)
+    }
+
+    /// Takes what walks over such kinds cost at least, and the percent of their worth that counts at most.
+    pub fn expect(&mut self, expected: Vec<(Vec<u8>, U256, f64)>) {
+        self.expected = expected
+            .into_iter()
+            .filter(|(kinds, _, _)| kinds.len() <= MAX_HOPS)
+            .map(|(kinds, effort, percent)| (packed(&kinds), (effort, percent)))
+            .collect();
+    }
+
+    /// How many sums were made, and the cycles that could pay, ascending.
+    pub fn cycles(
+        &mut self,
+        changed: &[usize],
+        is_anchor: impl Fn(u32) -> bool,
+    ) -> Answer<(u64, Vec<FoundCycle>)> {
+        for &index in changed {
+            self.require(index, 0)?;
+        }
+        let names = std::mem::take(&mut self.names);
+        let edges = changed.iter().flat_map(|&index| [2 * index as u32, 2 * index as u32 + 1]);
+        let (sums, mut found) = self.finder.through(
+            edges,
+            |number| is_anchor(names[number as usize]),
+            self.log_cost - MARGIN,
+            self.max_hops,
+            CYCLES_MAX,
+        );
+        self.names = names;
+        if self.has_repeats {
+            found.retain(|(edges, _)| {
+                let place = |edge: &u32| self.places[*edge as usize >> 1];
+                (1..edges.len())
+                    .all(|at| !edges[..at].iter().any(|edge| place(edge) == place(&edges[at])))
+            });
+        }
+        Ok((sums, found))
+    }
+
+    /// The contest of these cycles, to be handed out best first.
+    pub fn contest<'a>(
+        &self,
+        sums: u64,
+        cycles: Vec<FoundCycle>,
+        terms: &Terms,
+        ask: impl Fn(u32) -> Asked<'a>,
+    ) -> Contest {
+        let mut contest = Contest::new(sums, to_f64(terms.least.as_limbs()));
+        let mut hops: HashMap<(u32, u32), Hop, Mixed> = HashMap::default();
+        for (edges, total) in cycles {
+            let mut bar =
+                edges.iter().map(|&edge| self.bars[edge as usize >> 1]).max().unwrap_or(0);
+            if bar == 0 && !terms.resting.is_empty() {
+                let path: Vec<u32> = edges.iter().map(|edge| edge >> 1).collect();
+                if terms.resting.contains(&path) {
+                    bar = RESTING;
+                }
+            }
+            if bar != 0 {
+                let mut entrant = Entrant::new(edges, 0);
+                entrant.settle(bar);
+                contest.push(entrant);
+            } else {
+                self.enter(&mut contest, edges, total, terms, &mut hops, &ask);
+            }
+        }
+        contest
+    }
+
+    fn enter<'a>(
+        &self,
+        contest: &mut Contest,
+        edges: Edges,
+        total: f64,
+        terms: &Terms,
+        hops: &mut HashMap<(u32, u32), Hop, Mixed>,
+        ask: &impl Fn(u32) -> Asked<'a>,
+    ) {
+        let log_gain = (total - self.log_cost).max(0.0) + 2.0 * MARGIN;
+        let reach = reach_of(log_gain);
+        let along: SmallVec<[Hop; 4]> = edges
+            .iter()
+            .map(|&edge| {
+                *hops.entry((edge, reach as u32)).or_insert_with(|| match ask(edge >> 1) {
+                    Asked::Pool(quoter) => hop_of(quoter, reach, edge & 1 == 0),
+                    Asked::Line(slopes) => straight(slopes[edge as usize & 1]),
+                })
+            })
+            .collect();
+        let mut kinds: SmallVec<[u8; 4]> =
+            edges.iter().map(|&edge| self.kinds[edge as usize >> 1]).collect();
+        kinds.sort_unstable();
+        let &(effort, factor) =
+            self.expected.get(&packed(&kinds)).unwrap_or(&(U256::ZERO, PERCENT));
+        let cost = to_f64(product(effort, terms.price).as_limbs());
+        let starts: SmallVec<[(usize, Anchor); 4]> = edges
+            .iter()
+            .enumerate()
+            .filter_map(|(start, &edge)| Some((start, *terms.anchors.get(&self.source(edge))?)))
+            .collect();
+        let loans: SmallVec<[(usize, f64); 4]> = starts
+            .iter()
+            .map(|(start, anchor)| (*start, to_f64(anchor.max_amount_in.as_limbs())))
+            .collect();
+        let owed = 1.0 + self.premium_bps as f64 / 10_000.0;
+        let bounds = bounds_of(&along, log_gain, owed, &loans);
+        let place = contest.push(Entrant::new(edges, starts.len()));
+        for ((start, Anchor { max_amount_in, worth }), bound) in starts.into_iter().zip(bounds) {
+            match worth {
+                None => contest.close_way(place, UNPRICED),
+                Some(worth) => {
+                    contest.enter(Way { place, start, max_amount_in, worth, cost, factor }, bound);
+                }
+            }
+        }
+    }
+
+    /// Every walk of these cycles that earns anything, best first; those over a pool that cannot be asked are left to the caller.
+    pub fn sized<'a>(
+        &self,
+        cycles: &[FoundCycle],
+        anchors: &HashMap<u32, (U256, U256)>,
+        ask: impl Fn(u32) -> Asked<'a>,
+    ) -> Answer<(Vec<Found>, Vec<Edges>)> {
+        let (mut found, mut left) = (vec![], vec![]);
+        for (cycle, _) in cycles {
             for start in 0..cycle.len() {
-                let Some(anchor) = anchors.get(&self.source(cycle[start])) else {
+                let Some(&(max_amount_in, weight)) = anchors.get(&self.source(cycle[start])) else {
                     continue;
                 };
-                let edges: Vec<u32> =
-                    cycle[start..].iter().chain(&cycle[..start]).copied().collect();
-                let hops: Vec<_> = edges
-                    .iter()
-                    .map(|&edge| (self.pools[edge as usize >> 1].quoter(), edge & 1 == 0))
-                    .collect();
-                if let Some(sizing) = optimise(&hops, premium_bps, anchor.max_amount_in)? {
-                    let rank = product(sizing.profit, anchor.weight);
+                let edges: Edges = cycle[start..].iter().chain(&cycle[..start]).copied().collect();
+                let Some(hops) = hops_of(&edges, &ask) else {
+                    left.push(edges);
+                    continue;
+                };
+                if let Some(sizing) = optimise(&hops, self.premium_bps, max_amount_in)? {
+                    let rank = product(sizing.profit, weight);
                     found.push(Found { edges, sizing, rank });
                 }
             }
         }
         found.sort_by(|a, b| b.rank.cmp(&a.rank).then_with(|| a.edges.cmp(&b.edges)));
-        Ok(found)
+        Ok((found, left))
     }
 
-    fn source(&self, edge: u32) -> u32 {
+    /// The token that an edge takes in.
+    pub fn source(&self, edge: u32) -> u32 {
         let (token0, token1) = self.tokens[edge as usize >> 1];
         if edge & 1 == 0 {
             token0
@@ -247,118 +319,23 @@ impl Graph {
             token1
         }
     }
-
-    /// The cycles whose logarithms add up to more than `least`, each once, from its least edge.
-    fn candidates(&self, changed: &[usize], least: f64, max_hops: usize) -> HashSet<Vec<u32>> {
-        let mut found = HashSet::new();
-        for &index in changed {
-            for edge in [2 * index as u32, 2 * index as u32 + 1] {
-                let rate = self.rates[edge as usize];
-                if rate > NEVER {
-                    self.walks(edge, least - rate, max_hops, &mut found);
-                }
-            }
-        }
-        found
-    }
-
-    fn best(&self, source: u32, target: u32) -> (f64, usize) {
-        match self.lane_of.get(&(source, target)) {
-            Some(&lane) => (self.lanes[lane].best, lane),
-            None => (NEVER, usize::MAX),
-        }
-    }
-
-    fn lanes_at<'a>(&'a self, held: &'a HashMap<u32, Vec<usize>>, token: u32) -> &'a [usize] {
-        held.get(&token).map_or(&[], Vec::as_slice)
-    }
-
-    /// Adds the cycles that begin with an edge and whose other legs add up to more than `room`.
-    fn walks(&self, first: u32, room: f64, max_hops: usize, found: &mut HashSet<Vec<u32>>) {
-        let (start, second) = (self.source(first), self.source(first ^ 1));
-        let (rate, lane) = self.best(second, start);
-        if rate > room {
-            self.take_apart(first, &[lane], room, found);
-        }
-        if max_hops < 3 {
-            return;
-        }
-        for &onward in self.lanes_at(&self.outward, second) {
-            let Lane { target: third, best: more, .. } = self.lanes[onward];
-            if third == start || more == NEVER {
-                continue;
-            }
-            let (home, last) = self.best(third, start);
-            if more + home > room {
-                self.take_apart(first, &[onward, last], room, found);
-            }
-            if max_hops == 4 {
-                self.fourths(first, onward, room, found);
-            }
-        }
-    }
-
-    /// Adds the cycles of four hops whose second leg is a lane, over the fewer of the neighbours that may close it.
-    fn fourths(&self, first: u32, onward: usize, room: f64, found: &mut HashSet<Vec<u32>>) {
-        let (start, second) = (self.source(first), self.source(first ^ 1));
-        let Lane { target: third, best: more, .. } = self.lanes[onward];
-        let (beyond, home) =
-            (self.lanes_at(&self.outward, third), self.lanes_at(&self.inward, start));
-        let mut close = |leg: usize, last: usize, fourth: u32| {
-            if fourth != start && fourth != second && fourth != third {
-                let sum = more + self.lanes[leg].best + self.lanes[last].best;
-                if sum > room {
-                    self.take_apart(first, &[onward, leg, last], room, found);
-                }
-            }
-        };
-        if beyond.len() <= home.len() {
-            for &leg in beyond {
-                let fourth = self.lanes[leg].target;
-                if let Some(&last) = self.lane_of.get(&(fourth, start)) {
-                    close(leg, last, fourth);
-                }
-            }
-        } else {
-            for &last in home {
-                let fourth = self.lanes[last].source;
-                if let Some(&leg) = self.lane_of.get(&(third, fourth)) {
-                    close(leg, last, fourth);
-                }
-            }
-        }
-    }
-
-    /// Adds the cycles of pools along lanes.
-    fn take_apart(&self, first: u32, lanes: &[usize], room: f64, found: &mut HashSet<Vec<u32>>) {
-        let mut paths = vec![(vec![first], 0.0)];
-        for (place, &lane) in lanes.iter().enumerate() {
-            let rest: f64 = lanes[place + 1..].iter().map(|&lane| self.lanes[lane].best).sum();
-            let mut longer = vec![];
-            for (path, sum) in &paths {
-                for &edge in &self.lanes[lane].edges {
-                    let sum = sum + self.rates[edge as usize];
-                    if edge != first ^ 1 && sum + rest > room {
-                        let mut path = path.clone();
-                        path.push(edge);
-                        longer.push((path, sum));
-                    }
-                }
-            }
-            paths = longer;
-        }
-        for (mut path, _) in paths {
-            let least =
-                path.iter().enumerate().min_by_key(|&(_, edge)| edge).map_or(0, |(at, _)| at);
-            path.rotate_left(least);
-            found.insert(path);
-        }
-    }
 }
 
-/// The natural logarithm of a Q128 ratio above zero.
-fn log_x128(rate: U512) -> f64 {
-    let shift = rate.bit_len().saturating_sub(64);
-    let top = (rate >> shift).as_limbs()[0] as f64;
-    top.ln() + (shift as f64 - 128.0) * std::f64::consts::LN_2
+/// The hops of a walk, None when one of them cannot be asked.
+pub fn hops_of<'a>(
+    edges: &[u32],
+    ask: impl Fn(u32) -> Asked<'a>,
+) -> Option<SmallVec<[(Quoter<'a>, bool); 4]>> {
+    edges
+        .iter()
+        .map(|&edge| match ask(edge >> 1) {
+            Asked::Pool(quoter) => Some((quoter, edge & 1 == 0)),
+            Asked::Line(_) => None,
+        })
+        .collect()
+}
+
+/// Up to four kinds as one number.
+fn packed(kinds: &[u8]) -> u64 {
+    kinds.iter().fold(kinds.len() as u64, |all, &kind| all << 8 | u64::from(kind))
 }

@@ -308,6 +308,34 @@ impl V3Pool {
         self.moved();
     }
 
+    /// The largest liquidity in range within so many ticks of the price, in one direction.
+    pub fn deepest(&self, reach: i32, zero_for_one: bool) -> U256 {
+        // Ticks that contradict each other may add up to less than nothing, so sums start from a shift.
+        let shift: U256 = U256::ONE << 200;
+        let mut depth: U256 = shift + from_u128(self.liquidity);
+        let mut most = depth;
+        let place = self.ticks.order.partition_point(|&at| at <= self.tick);
+        let mut pass = |at: usize, is_added: bool| {
+            let net = self.ticks.held[at].net;
+            let size: U256 = from_u128(net.unsigned_abs());
+            depth = if is_added == (net >= 0) { depth + size } else { depth - size };
+            most = most.max(depth);
+        };
+        if zero_for_one {
+            let last = self.tick.saturating_sub(reach);
+            (0..place)
+                .rev()
+                .take_while(|&at| self.ticks.order[at] >= last)
+                .for_each(|at| pass(at, false));
+        } else {
+            let last = self.tick.saturating_add(reach);
+            (place..self.ticks.order.len())
+                .take_while(|&at| self.ticks.order[at] <= last)
+                .for_each(|at| pass(at, true));
+        }
+        most - shift
+    }
+
     pub fn ticks(&self) -> &TickMap {
         &self.ticks
     }

@@ -8,7 +8,7 @@ choice to `require` before it makes its first pool; the names it then uses are t
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 from alphapulse.amm import balancer_stable, solidly, stableswap, uniswap_v4, weighted
 from alphapulse.amm import pool as python_pool
@@ -17,9 +17,10 @@ from alphapulse.amm.amplification import Ramp
 from alphapulse.amm.balancer_math.fixed_point import PowVersion
 from alphapulse.amm.balancer_math.stable_math import InvariantVersion
 from alphapulse.amm.golden import GOLDEN, golden_answers
+from alphapulse.amm.native_graph import NativeGraph
 from alphapulse.amm.optimum import Hop
 from alphapulse.amm.pool import PoolQuoter
-from alphapulse.amm.pool_graph import Anchors, PoolGraph
+from alphapulse.amm.pool_graph import Change, PoolGraph
 from alphapulse.amm.pool_kinds import ConcentratedPool, PairPool, SingletonPool
 from alphapulse.amm.screen import LogRate, log_of
 from alphapulse.amm.segment import Segment
@@ -33,7 +34,7 @@ from alphapulse.amm.token_kinds import (
     VaultPool,
     VaultStablePool,
 )
-from alphapulse.amm.twin import CycleGraph, Kernel, Sizings, WireReader, sizing_of
+from alphapulse.amm.twin import CycleContest, CycleGraph, Kernel, Sizings, WireReader, sizing_of
 from alphapulse.amm.uniswap_v3.pool import V3State
 from alphapulse.amm.uniswap_v3.tick_math import MAX_TICK, MIN_TICK
 from alphapulse.errors import AlphaPulseError, Misconfigured
@@ -43,8 +44,10 @@ __all__ = [
     "BUILD",
     "PYTHON",
     "BalancerStablePool",
+    "Change",
     "ConcentratedPool",
     "CurvePool",
+    "CycleContest",
     "CycleGraph",
     "Kernel",
     "PairPool",
@@ -73,7 +76,7 @@ __all__ = [
 
 AUTO = "auto"
 # Version and interface that the binary must state: another number means that it was built from other sources.
-BUILD = ("0.1.0", 2)
+BUILD = ("0.1.0", 3)
 REMEDY = "run `make setup`, or set `ALPHAPULSE_KERNEL=python`"
 
 Path = Sequence[Hop]
@@ -116,7 +119,7 @@ except ImportError as _error:
 else:
     _is_missing = False
     _absence = ""
-    if not hasattr(alphapulse_kernel, "TokenPool"):
+    if not hasattr(alphapulse_kernel, "Contest"):
         _absence = "`alphapulse-kernel` was built from older sources"
 
 if not _absence:
@@ -246,20 +249,6 @@ if not _absence:
             return _quote_each(pool, amounts, zero_for_one)
         return alphapulse_kernel.quote_batch(pool, amounts, zero_for_one)
 
-    class _RustPoolGraph(alphapulse_kernel.PoolGraph):
-        """A graph whose pools the Rust twin keeps."""
-
-        __slots__ = ()
-
-        def search(  # type: ignore[override]  # the amounts become a Sizing here
-            self, changed: Sequence[int], anchors: Anchors
-        ) -> list[tuple[tuple[int, ...], Sizing]]:
-            """Return every cycle through a changed pool that earns anything, best first."""
-            return [
-                (edges, Sizing(amounts[0], amounts, premium, gross_profit))
-                for edges, (amounts, premium, gross_profit) in super().search(changed, anchors)
-            ]
-
     _RUST = Kernel(
         "rust",
         _RustV2Pool,
@@ -273,7 +262,7 @@ if not _absence:
         _optimise,
         _optimise_batch,
         _quote_batch,
-        _RustPoolGraph,
+        partial(NativeGraph, alphapulse_kernel.PoolGraph),
         WireReader(
             alphapulse_kernel.scan_messages,
             alphapulse_kernel.gather,

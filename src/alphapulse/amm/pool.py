@@ -264,6 +264,30 @@ class V3Pool(ConcentratedPool):
             self._ticks.known_upper,
         )
 
+    def deepest(self, reach: int, zero_for_one: bool) -> int:
+        """Return the largest liquidity in range within so many ticks of the price, in one direction.
+
+        Units   ticks, liquidity units.
+        Range   reach >= 0.
+        Raises  nothing.
+        Source  liquidity changes by a tick's net where the price passes it.
+        """
+        order, nets = self._ticks.order, self._ticks.nets
+        tick = self._tick
+        place = bisect_right(order, tick)
+        depth = most = self._liquidity
+        if zero_for_one:
+            while place and order[place - 1] >= tick - reach:
+                place -= 1
+                depth -= nets[order[place]]
+                most = max(most, depth)
+        else:
+            while place < len(order) and order[place] <= tick + reach:
+                depth += nets[order[place]]
+                place += 1
+                most = max(most, depth)
+        return most
+
     def apply_swap(self, sqrt_price_x96: int, tick: int, liquidity: int) -> None:
         """Take the state that a Swap event states.
 

@@ -106,6 +106,10 @@ class ConcentratedPool(_Quoter):
         """Return the liquidity in range."""
 
     @abstractmethod
+    def deepest(self, reach: int, zero_for_one: bool) -> int:
+        """Return the largest liquidity in range within so many ticks of the price, in one direction."""
+
+    @abstractmethod
     def state(self) -> V3State:
         """Return the state as a value, for the step loop."""
 

@@ -1,16 +1,17 @@
 """What a twin of the pool arithmetic offers; `kernel` holds the twins and chooses one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, overload
 
+from alphapulse.amm.contest import Terms, Walk
 from alphapulse.amm.pool import PoolQuoter
-from alphapulse.amm.pool_graph import Anchors, Update
+from alphapulse.amm.pool_graph import Anchors, Change, Expected
 from alphapulse.amm.pool_kinds import ConcentratedPool, PairPool, SingletonPool
 from alphapulse.amm.sizing import Sizing
 from alphapulse.amm.token_kinds import PlainStablePool, ReservePool, VaultPool, VaultStablePool
 
-__all__ = ["CycleGraph", "Kernel", "Sizings", "WireReader", "sizing_of"]
+__all__ = ["CycleContest", "CycleGraph", "Kernel", "Sizings", "WireReader", "sizing_of"]
 
 # Amounts, premium and gross profit of a sizing.
 SizingParts = tuple[tuple[int, ...], int, int]
@@ -28,46 +29,79 @@ class PartsByPlace(Protocol):
         ...
 
 
+class CycleContest(Protocol):
+    """The cycles of one question; `amm.contest.Contest` says what each answer means."""
+
+    @property
+    def sums(self) -> int:
+        """Return how many sums were made to find the cycles."""
+        ...
+
+    @property
+    def sized(self) -> int:
+        """Return how many walks have been sized."""
+        ...
+
+    def __len__(self) -> int:
+        """Return how many cycles take part."""
+        ...
+
+    def best(self, above: int) -> Walk | None:
+        """Return the sized walk that could be worth most, None when none can be worth so much."""
+        ...
+
+    def close(self, place: int, end: int) -> None:
+        """Note that a walk which was handed out is not worth it."""
+        ...
+
+    def take(self, place: int) -> bool:
+        """Take a cycle and its pools, if none of them is taken."""
+        ...
+
+    def ends(self) -> list[int]:
+        """Return how many cycles came to each end, by code."""
+        ...
+
+    def waiting(self) -> list[int]:
+        """Return the pools of cycles that a lower cost could let pass."""
+        ...
+
+
 class CycleGraph(Protocol):
-    """A stateful graph of pools; `amm.pool_graph.PoolGraph` says what each answer means."""
+    """A graph over pools; `amm.pool_graph.PoolGraph` says what each answer means."""
 
     def __len__(self) -> int:
         """Return how many pools there are."""
         ...
 
-    def add_pair(
-        self, token0: int, token1: int, *, reserve0: int, reserve1: int, fee_pips: int
-    ) -> int:
-        """Add a pair and return its number."""
-        ...
-
-    def add_concentrated(  # noqa: PLR0913 - two tokens and the state of a pool
+    def add(
         self,
         token0: int,
         token1: int,
+        pool: PoolQuoter | None,
         *,
-        sqrt_price_x96: int,
-        tick: int,
-        liquidity: int,
-        fee_pips: int,
-        tick_spacing: int,
-        ticks: Mapping[int, tuple[int, int]],
+        kind: int = 0,
+        place: int | None = None,
     ) -> int:
-        """Add a concentrated pool and return its number."""
+        """Add a pool and return its number."""
         ...
 
-    def apply(self, updates: Sequence[Update]) -> list[int]:
-        """Apply updates in order and return the pools that refused one."""
+    def expect(self, expected: Expected) -> None:
+        """Take what walks cost and count at least and at most."""
+        ...
+
+    def update(self, changes: Sequence[Change]) -> None:
+        """Take over pools that changed."""
+        ...
+
+    def contest(self, changed: Sequence[int], terms: Terms) -> CycleContest:
+        """Return the cycles through changed pools that could pay."""
         ...
 
     def search(
         self, changed: Sequence[int], anchors: Anchors
     ) -> list[tuple[tuple[int, ...], Sizing]]:
         """Return every cycle through a changed pool that earns anything, best first."""
-        ...
-
-    def fingerprint(self, index: int) -> bytes:
-        """Return a pool's whole state as canonical bytes."""
         ...
 
 

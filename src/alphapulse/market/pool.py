@@ -68,7 +68,7 @@ class Pool:
     """State of one pool with two tokens.
 
     `quoter` answers what the pool would pay; it exists once a base arrived. `revision` grows with every change of state or
-    of usability, `tick_version` with every change of the ticks. `trace_id` and `span_id` name the last log that changed the pool, 0 when a base did.
+    of usability. `trace_id` and `span_id` name the last log that changed the pool, 0 when a base did.
     """
 
     __slots__ = (
@@ -87,7 +87,6 @@ class Pool:
         "revision",
         "span_id",
         "tick_spacing",
-        "tick_version",
         "token0",
         "token1",
         "trace_id",
@@ -119,7 +118,6 @@ class Pool:
         self.position = BEFORE_ALL
         self.base_block = -1
         self.revision = 0
-        self.tick_version = 0
         self.trace_id = 0
         self.span_id = 0
         self._base: PoolState | None = None
@@ -167,7 +165,6 @@ class Pool:
         self.quoter = None
         self._base = state
         self._ticks = {}
-        self.tick_version += 1
         self.fee_pips = min(state.fee_pips_0to1, state.fee_pips_1to0)
         self._swap_fees = (state.fee_pips_0to1, state.fee_pips_1to0)
         self.position = position
@@ -191,7 +188,6 @@ class Pool:
             ticks[tick.tick] = (tick.liquidity_gross, tick.liquidity_net)
         else:
             ticks.pop(tick.tick, None)
-        self.tick_version += 1
         if self._base is None and isinstance(self.quoter, ConcentratedPool):
             whole = self.quoter
             self.quoter = self._concentrated(
@@ -251,7 +247,6 @@ class Pool:
         elif isinstance(event, PoolSwap):
             _swap(quoter, event)
         else:
-            self.tick_version += 1
             _change_liquidity(quoter, event, self.tick_spacing)
 
     # --- reading --------------------------------------------------------------------------------------------------------

@@ -1,12 +1,12 @@
 """What one token is worth in another: the spot price of the deepest usable pool, fee included. Integers only."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from alphapulse.amm.kernel import ConcentratedPool
 from alphapulse.errors import Rejected
-from alphapulse.market.graph import PoolGraph
-from alphapulse.market.pool import Pool, reserves_of
+from alphapulse.market.pool import Pool, PoolKey, reserves_of
 from alphapulse.primitives.address import Address
 from alphapulse.primitives.units import E8, cut_toward_zero, div_ceil, div_floor
 
@@ -51,28 +51,81 @@ class Rate:
 ONE = Rate(1, 1)
 
 
+class _Lane:
+    """The pools that turn one token into another, by identity, and how deep each is."""
+
+    __slots__ = ("depths", "members")
+
+    def __init__(self) -> None:
+        self.members: list[tuple[Pool, bool]] = []
+        self.depths: list[int] = []
+
+    def deepest(self) -> tuple[int, int]:
+        """Return the depth and the rate of the deepest pool that sells anything, zeros when there is none."""
+        depth = max(self.depths, default=0)
+        if depth == 0:
+            return 0, 0
+        rate = _rate_x128(*self.members[self.depths.index(depth)])
+        if rate:
+            return depth, rate
+        for depth, place in sorted((-depth, place) for place, depth in enumerate(self.depths)):
+            rate = _rate_x128(*self.members[place]) if depth else 0
+            if rate:
+                return -depth, rate
+        return 0, 0
+
+
 class Prices:
-    """Exchange rates into the native token and into dollars, as of one state of the pools.
+    """Exchange rates into the native token and into dollars.
 
     A rate is the spot price after fee of the pool with the largest (virtual) reserve of the token wanted, so it is what a small
-    sale would pay. Make a new one when a pool has changed.
+    sale would pay. `refresh` takes over the pools that have changed.
     """
 
-    __slots__ = ("_decimals", "_graph", "_native", "_native_rates", "_usd_rates", "_usd_tokens")
+    __slots__ = (
+        "_decimals",
+        "_lanes",
+        "_native",
+        "_native_rates",
+        "_places",
+        "_usd_rates",
+        "_usd_tokens",
+    )
 
     def __init__(
         self,
-        graph: PoolGraph,
+        pools: Iterable[Pool],
         native: Address,
         usd_tokens: tuple[Address, ...],
         decimals: Decimals,
     ) -> None:
-        self._graph = graph
         self._native = native
         self._usd_tokens = usd_tokens
         self._decimals = decimals
         self._native_rates: dict[Address, Rate | None] = {}
         self._usd_rates: dict[Address, Rate | None] = {}
+        self._lanes: dict[tuple[Address, Address], _Lane] = {}
+        self._places: dict[PoolKey, list[tuple[_Lane, int]]] = {}
+        wanted = {native, *usd_tokens}
+        for pool in sorted(pools, key=lambda pool: pool.key):
+            if pool.token1 in wanted:
+                self._join(pool, (pool.token0, pool.token1), zero_for_one=True)
+            if pool.token0 in wanted:
+                self._join(pool, (pool.token1, pool.token0), zero_for_one=False)
+
+    def refresh(self, changed: Iterable[PoolKey]) -> None:
+        """Take over pools that changed since they were last looked at."""
+        self._native_rates.clear()
+        self._usd_rates.clear()
+        for key in changed:
+            for lane, place in self._places.get(key, ()):
+                lane.depths[place] = _depth(*lane.members[place])
+
+    def _join(self, pool: Pool, ends: tuple[Address, Address], *, zero_for_one: bool) -> None:
+        lane = self._lanes.setdefault(ends, _Lane())
+        self._places.setdefault(pool.key, []).append((lane, len(lane.members)))
+        lane.members.append((pool, zero_for_one))
+        lane.depths.append(_depth(pool, zero_for_one))
 
     def native_per(self, token: Address) -> Rate | None:
         """Return wei of the native token per unit of a token, None when no usable pool tells."""
@@ -113,32 +166,29 @@ class Prices:
         best_depth = 0
         for target in wanted:
             decimals = self._decimals(target) if in_usd else 0
-            for edge in self._graph.edges_between(token, target):
-                pool = self._graph.pools[edge >> 1]
-                depth = _depth(pool, edge)
-                if depth <= best_depth or decimals is None:
-                    continue
-                rate = _rate_x128(pool, edge)
-                if rate:
-                    scale = E8 if in_usd else 1
-                    best, best_depth = Rate(rate * scale, Q128 * 10**decimals), depth
+            lane = self._lanes.get((token, target))
+            if lane is None or decimals is None:
+                continue
+            depth, rate = lane.deepest()
+            if depth > best_depth:
+                scale = E8 if in_usd else 1
+                best, best_depth = Rate(rate * scale, Q128 * 10**decimals), depth
         return best
 
 
-def _rate_x128(pool: Pool, edge: int) -> int:
+def _rate_x128(pool: Pool, zero_for_one: bool) -> int:
     """Return the spot rate after fee, 0 when the pool sells nothing in that direction."""
     try:
-        return pool.quoter.marginal_rate_x128(not edge & 1) if pool.quoter else 0
+        return pool.quoter.marginal_rate_x128(zero_for_one) if pool.quoter else 0
     except Rejected:
         return 0
 
 
-def _depth(pool: Pool, edge: int) -> int:
-    """Return the reserve of the token that the edge takes in, virtual for concentrated pools; 0 when not usable."""
+def _depth(pool: Pool, zero_for_one: bool) -> int:
+    """Return the reserve of the token that is taken in, virtual for concentrated pools; 0 when not usable."""
     quoter = pool.quoter
     if quoter is None or not pool.is_live:
         return 0
-    zero_for_one = not edge & 1
     if isinstance(quoter, ConcentratedPool):
         if quoter.sqrt_price_x96 == 0:
             return 0

@@ -19,10 +19,9 @@ from alphapulse.amm.kernel import (
 from alphapulse.amm.uniswap_v3.tick_math import sqrt_ratio_at_tick
 from alphapulse.amm.uniswap_v4 import HookFlag, Refusal
 from alphapulse.market.freshness import Freshness
-from alphapulse.market.graph import PoolGraph
 from alphapulse.market.pool import PoolKey
 from alphapulse.market.pools import Market
-from alphapulse.market.screen import CycleScreen
+from alphapulse.market.roster import Roster
 from alphapulse.primitives.instrument_id import InstrumentId
 from alphapulse.primitives.venue import Venue
 from alphapulse.protocol.market_data import (
@@ -38,6 +37,7 @@ from alphapulse.protocol.market_data import (
     PoolType,
     StateInvalidation,
 )
+from support.cycles import every_walk, graph_over, sized
 from support.universe import V2_A, Chain, address_of
 
 TOKENS = [address_of(f"token{number}") for number in range(3)]
@@ -297,16 +297,17 @@ def test_pairs_of_one_pool_are_searched_but_never_twice_in_a_cycle():
         world.chain.block(11),
     )
     pools = world.market.pools.values()
-    graph = PoolGraph(pools, TOKENS)
-    screen = CycleScreen(graph, 0)
-    for index in range(len(graph.pools)):
-        screen.refresh(index)
-    _, found = screen.survivors(range(len(graph.pools)))
+    roster = Roster(pools)
+    graph = graph_over(roster, premium_bps=0, max_hops=3)
+    found = graph.search(range(len(roster.pools)), dict.fromkeys(range(len(TOKENS)), (10**30, 1)))
     assert found
-    for cycle, gain in found:
-        places = [graph.pools[index].key[:2] for index in cycle.pools()]
+    for edges, _ in found:
+        places = [roster.pools[edge >> 1].key[:2] for edge in edges]
         assert len(set(places)) == len(places)
-        assert all(bound >= 1 for bound in screen.bounds(cycle, gain, [10**30] * len(cycle.starts)))
+    expected = [
+        edges for edges in every_walk(roster, TOKENS) if sized(roster, edges, 10**30, 0) is not None
+    ]
+    assert sorted(edges for edges, _ in found) == sorted(expected)
 
 
 # --- pairs of Solidly -------------------------------------------------------------------------------------------------

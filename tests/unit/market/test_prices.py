@@ -1,6 +1,5 @@
 """Prices from pools. Oracle: reserves chosen so that the rate is plain, fee included."""
 
-from alphapulse.market.graph import PoolGraph
 from alphapulse.market.pools import Market
 from alphapulse.market.prices import Prices, Rate
 from support.universe import V2_A, V2_B, Chain, address_of
@@ -22,8 +21,7 @@ def prices_of(*pools, stale=()):
     messages.append(chain.invalidate(2, venue=V2_B))
     for message in messages:
         market.apply(message, 0)
-    graph = PoolGraph(market.pools.values(), ())
-    return Prices(graph, NATIVE, (USD,), DECIMALS.get)
+    return Prices(market.pools.values(), NATIVE, (USD,), DECIMALS.get)
 
 
 def test_the_deepest_usable_pool_tells():

@@ -13,11 +13,12 @@ from alphapulse.execution.gas import FeeRule, GasModel, base_fee_bound
 from alphapulse.execution.l1_fee import ArbitrumFee, L1Prices, OpStackFee, OpStackFork, stand_in
 from alphapulse.execution.tip import FixedTip, ShareTip
 from alphapulse.market.pools import Market
-from alphapulse.market.prices import Prices
 from alphapulse.strategies.flash_arbitrage.confidence import rank_key
+from alphapulse.strategies.flash_arbitrage.in_flight import InFlight
 from alphapulse.strategies.flash_arbitrage.outcome import Outcome
 from alphapulse.strategies.flash_arbitrage.profitability import Assessment, Assessor, words_passed
 from alphapulse.strategies.flash_arbitrage.search import CycleSearch
+from support.cycles import every_walk, sized
 from support.flash import config_for
 from support.random_universe import make
 
@@ -40,29 +41,23 @@ class Desk:
         market = Market()
         for message in universe.messages():
             market.apply(message, 0)
-        self.search = CycleSearch(
-            market,
-            self.config.chain_id,
-            borrowable=[token.address for token in self.config.borrowable],
-            max_hops=3,
-            premium_bps=5,
-        )
-        _, self.candidates = self.search.candidates(market.pools)
-        decimals = {token: universe.chain.decimals[token] for token in universe.tokens}
-        self.prices = Prices(
-            self.search.graph, self.config.wrapped_native, self.config.usd_tokens, decimals.get
-        )
+        self.search = CycleSearch(self.config, market, InFlight.of(self.config))
+        self.prices = self.search.prices
         self.head = market.head(self.config.chain_id)
+        roster = self.search.roster
+        walks = every_walk(roster, [token.address for token in self.config.borrowable])
+        limits = {token.address: token.max_loan for token in self.config.borrowable}
+        self.sized = [
+            (edges, sizing)
+            for edges in walks
+            if (sizing := sized(roster, edges, limits[roster.token_in[edges[0]]], 5))
+        ]
 
     def assess(self, **prices: int) -> list[tuple[object, Assessment | Outcome]]:
-        """Return (way, answer) of every walk, at a head with these layer-1 prices."""
+        """Return (edges, answer) of every walk that earns anything, at a head with these layer-1 prices."""
         head = replace(self.head, **prices)
-        assessor = Assessor(self.config, self.search.graph, self.prices, head, {})
-        return [
-            (way, assessor.assess(candidate.cycle, way.start))
-            for candidate in self.candidates
-            for way in assessor.ways(candidate.cycle)
-        ]
+        assessor = Assessor(self.config, self.search.roster, self.prices, head)
+        return [(edges, assessor.assess(edges, sizing)) for edges, sizing in self.sized]
 
     def worthwhile(self, **prices: int) -> list[Assessment]:
         return [one for _, one in self.assess(**prices) if isinstance(one, Assessment)]
@@ -112,7 +107,7 @@ def test_every_cost_is_subtracted_once():
 )
 def test_a_cost_lowers_the_net_profit_and_nothing_else(settings, prices):
     if "token_gas" in settings:
-        tokens = sorted(set(Desk().search.graph.token_out))
+        tokens = sorted(set(Desk().search.roster.token_out))
         settings = {"token_gas": tuple((token, 5_000) for token in tokens)}
     plain, dear = by_walk(Desk().worthwhile()), by_walk(Desk(**settings).worthwhile(**prices))
     both = plain.keys() & dear.keys()
@@ -223,12 +218,15 @@ def test_what_is_reckoned_before_sizing_is_never_too_much(seed):
     print(f"seed {seed}")
     desk = Desk(seed, tip_policy=ShareTip(1_000, 9_000, GWEI), l1_fee_model=OP)
     seen = 0
-    for way, one in desk.assess(l1_base_fee=GWEI):
+    price = Assessor(desk.config, desk.search.roster, desk.prices, desk.head).price_per_gas
+    expected = desk.search.expected()
+    for edges, one in desk.assess(l1_base_fee=GWEI):
         if not isinstance(one, Assessment):
             continue
         seen += 1
-        assert desk.native(one).ceil(one.gas_cost) >= way.least_gas_cost
-        assert one.forecast.confidence <= way.most_confidence
+        gas, percent = expected[desk.search.roster.kinds(edges)]
+        assert desk.native(one).ceil(one.gas_cost) >= gas * price
+        assert one.forecast.confidence <= percent
         assert one.rank == rank_key(one.net_native, one.forecast.confidence)
     assert seen
 
@@ -236,7 +234,7 @@ def test_what_is_reckoned_before_sizing_is_never_too_much(seed):
 def test_the_gas_of_a_walk_counts_its_own_ticks():
     desk = Desk()
     for one in desk.worthwhile():
-        pools = desk.search.graph.pools
+        pools = desk.search.roster.pools
         ticks = sum(
             pools[edge >> 1].quoter.ticks_crossed(amount, not edge & 1)
             for edge, amount in zip(one.edges, one.amounts, strict=False)

@@ -2,17 +2,18 @@
 
 import msgspec
 
+from alphapulse.amm.network_cycles import MAX_HOPS, MIN_HOPS
 from alphapulse.errors import Misconfigured
 from alphapulse.execution.gas import ETHEREUM, MAX_TRANSACTION_GAS, FeeRule, GasModel
 from alphapulse.execution.l1_fee import L1FeeModel
 from alphapulse.execution.tip import FixedTip, ShareTip, TipPolicy
-from alphapulse.market.graph import DEFAULT_HOPS, MAX_HOPS, MIN_HOPS
 from alphapulse.primitives.address import Address
 from alphapulse.primitives.units import MAX_UINT128
 from alphapulse.protocol.header import Source
 
 __all__ = ["BorrowableToken", "FlashArbitrageConfig"]
 
+DEFAULT_HOPS = 3
 MAX_VALID_BLOCKS = 64  # beyond it a bound on the base fee says nothing
 MAX_PREMIUM_BPS = 10_000
 BPS = 10_000

@@ -7,10 +7,10 @@ from hashlib import sha256
 from alphapulse.execution.gas import fees
 from alphapulse.execution.plan import Plan, PlanHop
 from alphapulse.execution.transaction_builder import flash_arbitrage_calldata
-from alphapulse.market.graph import PoolGraph
 from alphapulse.market.pool import Pool
 from alphapulse.market.pools import Head
 from alphapulse.market.prices import Prices
+from alphapulse.market.roster import Roster
 from alphapulse.primitives.address import Address
 from alphapulse.primitives.units import cut_toward_zero
 from alphapulse.protocol.codec import payload_of
@@ -64,7 +64,7 @@ def emit(
     assessment: Assessment,
     *,
     config: FlashArbitrageConfig,
-    graph: PoolGraph,
+    roster: Roster,
     prices: Prices,
     head: Head,
     now_ns: int,
@@ -73,7 +73,7 @@ def emit(
 
     Everything but `event_ns`, which is the time of the decision, follows from the block and the pools' state.
     """
-    legs = _legs(assessment, graph)
+    legs = _legs(assessment, roster)
     signal_id = signal_id_of(head.block_hash, legs)
     trace = _trace(legs, head, signal_id)
     plan = _plan(assessment, legs, signal_id, config=config, prices=prices, head=head, trace=trace)
@@ -94,13 +94,13 @@ def signal_id_of(block_hash: bytes, legs: Sequence[_Leg]) -> int:
     return int.from_bytes(digest.digest()[:8], "big") or 1
 
 
-def _legs(assessment: Assessment, graph: PoolGraph) -> tuple[_Leg, ...]:
+def _legs(assessment: Assessment, roster: Roster) -> tuple[_Leg, ...]:
     return tuple(
         _Leg(
-            graph.pools[edge >> 1],
+            roster.pools[edge >> 1],
             not edge & 1,
-            graph.token_in[edge],
-            graph.token_out[edge],
+            roster.token_in[edge],
+            roster.token_out[edge],
             assessment.amounts[place],
             assessment.amounts[place + 1],
         )

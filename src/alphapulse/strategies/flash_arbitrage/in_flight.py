@@ -11,6 +11,7 @@ from alphapulse.protocol.execution import (
     ExecutionStatus,
 )
 from alphapulse.strategies.flash_arbitrage.confidence import Calibration, Forecast
+from alphapulse.strategies.flash_arbitrage.config import FlashArbitrageConfig
 
 __all__ = ["InFlight", "PathKey"]
 
@@ -71,6 +72,15 @@ class InFlight:
         self.calibration = Calibration()
         self._block = 0
 
+    @classmethod
+    def of(cls, config: FlashArbitrageConfig) -> "InFlight":
+        """Return the memory of a strategy of these settings."""
+        return cls(
+            margin_blocks=config.busy_margin_blocks,
+            suppress_blocks=config.suppress_blocks,
+            suppress_after_failures=config.suppress_after_failures,
+        )
+
     def begin(
         self, signal_id: int, path: PathKey, valid_until_block: int, forecast: Forecast
     ) -> None:
@@ -109,10 +119,13 @@ class InFlight:
         """Return whether a plan without a result uses one of the pools."""
         return bool(self._busy) and any(key in self._busy for key in keys)
 
-    def is_resting(self, path: PathKey) -> bool:
-        """Return whether a path rests after failures."""
-        failures = self._failures.get(path)
-        return failures is not None and self._block <= failures.rests_until_block
+    def resting(self) -> list[PathKey]:
+        """Return the paths that rest after failures."""
+        return [
+            path
+            for path, failures in self._failures.items()
+            if self._block <= failures.rests_until_block
+        ]
 
     @property
     def count(self) -> int:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
-__all__ = ["Funnel", "FunnelStatistics", "Outcome"]
+__all__ = ["RANK", "Funnel", "FunnelStatistics", "Outcome"]
 
 
 @unique
 class Outcome(StrEnum):
-    """What became of a candidate, in the order of how far it came: the first is farthest."""
+    """What became of a candidate, in the order of how far it came: the first is farthest. The places are a contest's codes."""
 
     SIGNALLED = "signalled"
     OVERLAPPING = "overlapping"
@@ -52,9 +52,9 @@ class Funnel:
         self.sized = 0
         self._outcomes = dict.fromkeys(Outcome, 0)
 
-    def end(self, outcome: Outcome) -> None:
-        """Note one candidate's end."""
-        self._outcomes[outcome] += 1
+    def end(self, outcome: Outcome, count: int) -> None:
+        """Note the end of so many candidates."""
+        self._outcomes[outcome] += count
 
     def statistics(self) -> FunnelStatistics:
         """Return a frozen view of the counts."""
@@ -65,8 +65,3 @@ class Funnel:
             self.sized,
             {outcome.value: count for outcome, count in self._outcomes.items()},
         )
-
-
-def farther(one: Outcome, other: Outcome) -> Outcome:
-    """Return the outcome of a candidate that can be walked from several tokens: the way that came farthest."""
-    return one if RANK[one] <= RANK[other] else other

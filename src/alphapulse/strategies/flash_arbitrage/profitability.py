@@ -1,9 +1,8 @@
 """What is left of a cycle after every cost, in exact integers."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
 
-from alphapulse.amm.kernel import ConcentratedPool, PoolQuoter, optimise
+from alphapulse.amm.kernel import ConcentratedPool, PoolQuoter, Sizing
 from alphapulse.errors import BelowMinProfit, InvariantError, LimitExceeded, Rejected
 from alphapulse.execution.gas import (
     CONCENTRATED,
@@ -16,17 +15,17 @@ from alphapulse.execution.gas import (
 )
 from alphapulse.execution.l1_fee import L1Cost, L1Prices, stand_in
 from alphapulse.execution.transaction_builder import flash_arbitrage_calldata
-from alphapulse.market.graph import Cycle, PoolGraph
 from alphapulse.market.pools import Head
 from alphapulse.market.prices import Prices, Rate
-from alphapulse.primitives.address import ZERO_ADDRESS, Address
+from alphapulse.market.roster import Roster
+from alphapulse.primitives.address import Address
 from alphapulse.primitives.units import MAX_UINT128, div_ceil, div_floor
 from alphapulse.strategies.flash_arbitrage.confidence import Calibration, Forecast, rank_key
 from alphapulse.strategies.flash_arbitrage.config import FlashArbitrageConfig
 from alphapulse.strategies.flash_arbitrage.outcome import Outcome
 from alphapulse.strategies.flash_arbitrage.visited import VisitedTicks
 
-__all__ = ["Assessment", "Assessor", "GasFloors", "Way", "words_passed"]
+__all__ = ["Assessment", "Assessor", "words_passed"]
 
 LIMIT_REACHED_SHIFT = 10  # a loan within a thousandth of its limit is held back by it
 BPS = 10_000
@@ -34,24 +33,6 @@ UNEVEN = bytes(range(0x81, 0xA1))
 """Bytes for a number that is not known yet: none is zero and none repeats, so that gas and compression count them in full."""
 MAX_INT64 = 2**63 - 1
 MAX_INT128 = 2**127 - 1
-
-
-GasFloors: TypeAlias = dict[tuple[int, ...], int]
-"""The least gas of a walk by the kinds of its pools."""
-
-
-class Way(NamedTuple):
-    """A walk of a cycle before it is sized.
-
-    Units   max_loan in units of the token that the walk starts from, native in wei per such unit (None when no pool tells),
-            least_gas_cost in wei, most_confidence in percent.
-    """
-
-    start: int
-    max_loan: int
-    native: Rate | None
-    least_gas_cost: int
-    most_confidence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +56,6 @@ class Assessment:
     Range   net_profit = gross_profit - flash_fee - gas_cost, above 0; gas_cost <= min_profit <= gross_profit - flash_fee.
     """
 
-    cycle: Cycle
     edges: tuple[int, ...]
     profit_token: Address
     amounts: tuple[int, ...]
@@ -130,33 +110,28 @@ class Assessor:
         "_base_fee",
         "_calibration",
         "_config",
-        "_gas_floors",
-        "_graph",
         "_head",
         "_max_loans",
-        "_openings",
         "_prices",
+        "_roster",
         "_tips",
         "_token_gas",
         "_visited",
-        "least_net",
         "price_per_gas",
     )
 
     def __init__(
         self,
         config: FlashArbitrageConfig,
-        graph: PoolGraph,
+        roster: Roster,
         prices: Prices,
         head: Head,
-        gas_floors: GasFloors,
         calibration: Calibration | None = None,
         visited: VisitedTicks | None = None,
     ) -> None:
         self._config = config
-        self._graph = graph
+        self._roster = roster
         self._prices = prices
-        self.least_net = config.min_net_profit
         self._max_loans = {token.address: token.max_loan for token in config.borrowable}
         self._head = head
         self._tips = config.tips
@@ -167,73 +142,28 @@ class Assessor:
             head.base_fee_per_gas, head.gas_used, head.gas_limit, config.fee_rule
         )
         self.price_per_gas = self._base_fee + self._tips.least_per_gas
-        self._gas_floors = gas_floors
-        self._openings: dict[Address, tuple[int, Rate | None]] = {}
 
-    def ways(self, cycle: Cycle) -> list[Way]:
-        """Return the walks of a cycle, one for each start, with what is known before sizing."""
-        gas = self._gas_floors.get(cycle.kinds)
-        if gas is None:
-            gas = self._gas_floors[cycle.kinds] = self._gas_floor(cycle.kinds)
-        confidence = self._calibration.bound(cycle.kinds)
-        cost, edges, token_in = gas * self.price_per_gas, cycle.edges, self._graph.token_in
-        openings = self._openings
-        found = []
-        for start in cycle.starts:
-            token = token_in[edges[start]]
-            max_loan, native = openings.get(token) or self._opening(token)
-            found.append(Way(start, max_loan, native, cost, confidence))
-        return found
-
-    def _opening(self, token: Address) -> tuple[int, Rate | None]:
-        """Return the most that may be lent of a token and its rate in this block."""
-        opening = self._openings[token] = (self._max_loans[token], self._prices.native_per(token))
-        return opening
-
-    def _gas_floor(self, path_kind: tuple[int, ...]) -> int:
-        """Return the gas that no walk over such pools undercuts: no tick crossed, and calldata of zeroes where it can be."""
-        nowhere = [ZERO_ADDRESS] * len(path_kind)
-        loans = [1] + [0] * (len(path_kind) - 1)
-        calldata = flash_arbitrage_calldata(nowhere, loans, 1, ZERO_ADDRESS, ZERO_ADDRESS)
-        return self._config.gas_model.estimate(path_kind, 0, calldata)
-
-    def assess(self, cycle: Cycle, start: int) -> Assessment | Outcome:
-        """Return the best walk of a cycle from one offset, or why it is not worth one."""
-        edges = cycle.rotation(start)
-        max_loan = self._max_loans[self._graph.token_in[edges[0]]]
-        hops = self._hops(edges)
+    def assess(self, edges: tuple[int, ...], sizing: Sizing) -> Assessment | Outcome:
+        """Return what a sized walk is worth, or why it is not worth a plan."""
+        amounts = sizing.amounts
         try:
-            sizing = optimise(hops, premium_bps=self._config.premium_bps, max_amount_in=max_loan)
-            if sizing is None:
-                return Outcome.NO_PROFIT
-            amounts = sizing.amounts
-            path = [
-                self._hop(edge, quoter, zero_for_one, amount)
-                for edge, (quoter, zero_for_one), amount in zip(edges, hops, amounts, strict=False)
-            ]
+            path = [self._hop(edge, amount) for edge, amount in zip(edges, amounts, strict=False)]
         except Rejected:
             return Outcome.NO_PROFIT  # a pool that refuses the amount pays nothing for it
-        outcome = self._cost(cycle, edges, amounts, sizing.premium, path)
-        if (
-            outcome is Outcome.BELOW_GAS
-            and max_loan - amounts[0] <= max_loan >> LIMIT_REACHED_SHIFT
-        ):
-            return Outcome.LOAN_LIMIT
+        outcome = self._cost(edges, amounts, sizing.premium, path)
+        if outcome is Outcome.BELOW_GAS:
+            max_loan = self._max_loans[self._roster.token_in[edges[0]]]
+            if max_loan - amounts[0] <= max_loan >> LIMIT_REACHED_SHIFT:
+                return Outcome.LOAN_LIMIT
         return outcome
 
-    def _hops(self, edges: tuple[int, ...]) -> list[tuple[PoolQuoter, bool]]:
-        hops: list[tuple[PoolQuoter, bool]] = []
-        for edge in edges:
-            quoter = self._graph.pools[edge >> 1].quoter
-            if quoter is None:
-                raise InvariantError("a candidate holds a pool without state")
-            hops.append((quoter, not edge & 1))
-        return hops
-
-    def _hop(self, edge: int, quoter: PoolQuoter, zero_for_one: bool, amount_in: int) -> Hop:
+    def _hop(self, edge: int, amount_in: int) -> Hop:
         """Return what one hop touches, as far as the pool's state tells."""
-        pool = self._graph.pools[edge >> 1]
-        token_gas = self._token_gas.get(self._graph.token_out[edge], 0)
+        pool, zero_for_one = self._roster.pools[edge >> 1], not edge & 1
+        quoter = pool.quoter
+        if quoter is None:
+            raise InvariantError("a candidate holds a pool without state")
+        token_gas = self._token_gas.get(self._roster.token_out[edge], 0)
         if pool.kind.value != CONCENTRATED:
             return Hop(pool.kind.value, token_gas=token_gas)
         ticks = quoter.ticks_crossed(amount_in, zero_for_one)
@@ -248,13 +178,12 @@ class Assessor:
 
     def _cost(
         self,
-        cycle: Cycle,
         edges: tuple[int, ...],
         amounts: tuple[int, ...],
         flash_fee: int,
         path: list[Hop],
     ) -> Assessment | Outcome:
-        token = self._graph.token_in[edges[0]]
+        token = self._roster.token_in[edges[0]]
         native = self._prices.native_per(token)
         gross = amounts[-1] - amounts[0]
         repaid = gross - flash_fee
@@ -272,7 +201,7 @@ class Assessor:
         if net <= 0:
             return Outcome.BELOW_GAS
         net_native = native.floor(net)
-        if net_native < self.least_net:
+        if net_native < self._config.min_net_profit:
             return Outcome.BELOW_MIN_PROFIT
         usd = self._prices.usd_e8_per(token)
         net_usd = usd.cut(net) if usd else 0
@@ -280,7 +209,6 @@ class Assessor:
             return Outcome.OUT_OF_RANGE
         cost = repaid - net
         return Assessment(
-            cycle=cycle,
             edges=edges,
             profit_token=token,
             amounts=amounts,
@@ -289,13 +217,13 @@ class Assessor:
             gas_cost=cost,
             net_profit=net,
             net_native=net_native,
-            min_profit=max(1, min(cost + native.inverse_ceil(self.least_net), repaid)),
+            min_profit=max(1, min(cost + native.inverse_ceil(self._config.min_net_profit), repaid)),
             net_profit_usd=net_usd,
             gas=bill.gas,
             gas_limit=bill.gas_limit,
             affordable_per_gas=div_floor(native.floor(repaid) - bill.beside_gas, bill.gas),
             tip_per_gas=bill.tip_per_gas,
-            forecast=self._calibration.forecast(cycle.kinds, net, repaid),
+            forecast=self._calibration.forecast(self._roster.kinds(edges), net, repaid),
         )
 
     def _bill(
@@ -347,9 +275,9 @@ class Assessor:
 
     def _calldata(self, edges: tuple[int, ...], loan: int, min_profit: int) -> bytes:
         return flash_arbitrage_calldata(
-            [self._graph.pools[edge >> 1].key.address for edge in edges],
+            [self._roster.pools[edge >> 1].key.address for edge in edges],
             [loan] + [0] * (len(edges) - 1),
             min_profit,
-            self._graph.token_in[edges[0]],
+            self._roster.token_in[edges[0]],
             self._config.recipient,
         )

@@ -12,8 +12,6 @@ from alphapulse.market.assets import AssetTable
 from alphapulse.market.instruments import ClassConflict, Collision
 from alphapulse.market.pool import PoolKey
 from alphapulse.market.pools import Head, Market, MarketStatistics
-from alphapulse.market.prices import Prices
-from alphapulse.primitives.address import Address
 from alphapulse.primitives.units import div_floor
 from alphapulse.protocol.execution import (
     AlertKind,
@@ -29,11 +27,10 @@ from alphapulse.protocol.signals import StrategyId
 from alphapulse.protocol.system import Error, ErrorCode, Severity
 from alphapulse.strategies.flash_arbitrage.config import FlashArbitrageConfig
 from alphapulse.strategies.flash_arbitrage.emission import emit
-from alphapulse.strategies.flash_arbitrage.executable import is_executable
 from alphapulse.strategies.flash_arbitrage.in_flight import InFlight
-from alphapulse.strategies.flash_arbitrage.outcome import Funnel, FunnelStatistics, Outcome
-from alphapulse.strategies.flash_arbitrage.profitability import Assessor
-from alphapulse.strategies.flash_arbitrage.search import Candidate, CycleSearch
+from alphapulse.strategies.flash_arbitrage.outcome import RANK, Funnel, FunnelStatistics, Outcome
+from alphapulse.strategies.flash_arbitrage.profitability import Assessment, Assessor
+from alphapulse.strategies.flash_arbitrage.search import CycleSearch
 from alphapulse.strategies.flash_arbitrage.selection import select
 from alphapulse.strategies.flash_arbitrage.visited import VisitedTicks
 
@@ -46,8 +43,6 @@ GAS_FALL_NUMERATOR = (
 )
 GAS_FALL_DENOMINATOR = 8
 INSTRUMENT_META_TYPE = 4
-
-_WAITS_FOR_GAS = (Outcome.BELOW_GAS, Outcome.BELOW_MIN_PROFIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +63,6 @@ class FlashArbitrage:
         "_dirty",
         "_funnel",
         "_gas_seen",
-        "_gas_waiting",
         "_in_flight",
         "_is_stopped",
         "_market",
@@ -79,22 +73,11 @@ class FlashArbitrage:
     def __init__(self, config: FlashArbitrageConfig, assets: AssetTable | None = None) -> None:
         self._config = config
         self._market = Market(assets)
-        self._search = CycleSearch(
-            self._market,
-            config.chain_id,
-            borrowable=[token.address for token in config.borrowable],
-            max_hops=config.max_hops,
-            premium_bps=config.premium_bps,
-        )
-        self._in_flight = InFlight(
-            margin_blocks=config.busy_margin_blocks,
-            suppress_blocks=config.suppress_blocks,
-            suppress_after_failures=config.suppress_after_failures,
-        )
+        self._in_flight = InFlight.of(config)
+        self._search = CycleSearch(config, self._market, self._in_flight)
         self._visited = VisitedTicks()
         self._funnel = Funnel()
         self._dirty: dict[PoolKey, None] = {}
-        self._gas_waiting: dict[PoolKey, None] = {}
         self._gas_seen = 0
         self._is_stopped = False
 
@@ -175,92 +158,60 @@ class FlashArbitrage:
         funnel.blocks += 1
         self._dirty.update(dict.fromkeys(self._in_flight.on_block(head.block)))
         self._search.prepare()
-        prices = Prices(
-            self._search.priced,
-            self._config.wrapped_native,
-            self._config.usd_tokens,
-            self._decimals,
-        )
         calibration = self._in_flight.calibration
         calibration.on_block(head.block, head.event_ns, now_ns)
         assessor = Assessor(
             self._config,
-            self._search.graph,
-            prices,
+            self._search.roster,
+            self._search.prices,
             head,
-            self._search.gas_floors,
             calibration,
             self._visited,
         )
         self._watch_gas(assessor.price_per_gas)
         changed = tuple(self._dirty)
         self._dirty.clear()
-        screened, candidates = self._search.candidates(changed)
-        funnel.screened += screened
-        funnel.candidates += len(candidates)
-        open_candidates = []
-        for candidate in candidates:
-            refused = self._refusal(candidate)
-            if refused is None:
-                open_candidates.append(candidate)
-            else:
-                funnel.end(refused)
-        chosen, rejected = select(open_candidates, assessor, self._search.screen, funnel)
-        for candidate, outcome in rejected:
-            funnel.end(outcome)
-            if outcome in _WAITS_FOR_GAS:
-                self._gas_waiting.update(dict.fromkeys(self._path(candidate)))
+        contest = self._search.contest(
+            changed, price_per_gas=assessor.price_per_gas, resting=self._in_flight.resting()
+        )
+        funnel.screened += contest.sums
+        funnel.candidates += len(contest)
+        if self._is_stopped:
+            funnel.end(Outcome.STOPPED, len(contest))
+            return []
+        chosen = select(contest, assessor)
+        funnel.sized += contest.sized
+        for outcome, count in zip(RANK, contest.ends(), strict=False):
+            funnel.end(outcome, count)
+        self._search.wait_for_gas(contest)
         out: list[Draft | Plan] = []
         for assessment in chosen:
-            emission = emit(
-                assessment,
-                config=self._config,
-                graph=self._search.graph,
-                prices=prices,
-                head=head,
-                now_ns=now_ns,
-            )
-            plan = emission.plan
-            self._in_flight.begin(
-                plan.signal_id,
-                tuple(self._search.graph.pools[pool].key for pool in assessment.cycle.pools()),
-                plan.valid_until_block,
-                assessment.forecast,
-            )
-            funnel.end(Outcome.SIGNALLED)
-            out += (emission.draft, plan)
+            out += self._emitted(assessment, head, now_ns)
         return out
 
-    def _refusal(self, candidate: Candidate) -> Outcome | None:
-        """Return why a candidate is not to be sized at all, None when nothing forbids it."""
-        if self._is_stopped:
-            return Outcome.STOPPED
-        pools = self._search.graph.pools
-        if not all(is_executable(pools[index]) for index in candidate.cycle.pools()):
-            return Outcome.NOT_EXECUTABLE
-        if not all(pools[index].is_live for index in candidate.cycle.pools()):
-            return Outcome.POOL_STALE
-        path = self._path(candidate)
-        if self._in_flight.is_busy(path):
-            return Outcome.POOL_BUSY
-        return Outcome.SUPPRESSED if self._in_flight.is_resting(path) else None
-
-    def _path(self, candidate: Candidate) -> tuple[PoolKey, ...]:
-        pools = self._search.graph.pools
-        return tuple(pools[index].key for index in candidate.cycle.pools())
+    def _emitted(self, assessment: Assessment, head: Head, now_ns: int) -> tuple[Draft, Plan]:
+        """Return the signal and the plan of a chosen walk, whose pools are in use from now on."""
+        search = self._search
+        emission = emit(
+            assessment,
+            config=self._config,
+            roster=search.roster,
+            prices=search.prices,
+            head=head,
+            now_ns=now_ns,
+        )
+        plan, path = emission.plan, search.roster.path(assessment.edges)
+        self._in_flight.begin(plan.signal_id, path, plan.valid_until_block, assessment.forecast)
+        search.hold(path)
+        return emission.draft, plan
 
     def _watch_gas(self, price_per_gas: int) -> None:
         """Look again at what gas ate once gas has become clearly cheaper."""
         if price_per_gas <= div_floor(self._gas_seen * GAS_FALL_NUMERATOR, GAS_FALL_DENOMINATOR):
-            self._dirty.update(self._gas_waiting)
-            self._gas_waiting.clear()
+            self._dirty.update(dict.fromkeys(self._search.gas_fell()))
             self._gas_seen = price_per_gas
-        elif price_per_gas > self._gas_seen or not self._gas_waiting:
+        elif price_per_gas > self._gas_seen or not self._search.waits_for_gas:
             self._gas_seen = price_per_gas
-
-    def _decimals(self, token: Address) -> int | None:
-        known = self._market.instruments.token(self._config.chain_id, token)
-        return None if known is None else known.decimals
 
     def _complain(
         self, collisions: tuple[Collision, ...], message: Message, now_ns: int
