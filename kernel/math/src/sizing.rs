@@ -1,6 +1,6 @@
 //! How much to send through a cycle of pools.
 
-use crate::climb::{bracket, summit};
+use crate::climb::crest;
 use crate::full_math::{
     div_up, isqrt, mul_div_up, mul_div_word, narrow, product, widen, PIPS, U256, U512,
 };
@@ -12,7 +12,9 @@ use crate::ramp::{low_word, Near, Ramp, AMOUNT_BITS};
 use crate::refusal::{Answer, Kind, Refusal};
 
 const NEAR_UNITS: u64 = 64;
-const SMOOTH_UNITS: u64 = 8;
+const SMOOTH_UNITS: u64 = 2;
+const COARSE_UNITS: u64 = 1 << 7;
+const COARSE_FACTOR: u64 = 4;
 const WHOLE_TEETH: u64 = 32;
 const TEETH: u64 = 4;
 const EXHAUSTIVE_UNITS_MAX: u64 = 1 << 9;
@@ -106,7 +108,7 @@ fn searched<'a>(
         return Ok(Some(search));
     }
     if hops.iter().any(|(pool, _)| pool.is_smooth()) {
-        search.climb(&caps);
+        search.climb(&caps, &excess);
         search.has_climbed = true;
         return Ok(Some(search));
     }
@@ -295,40 +297,31 @@ impl Search<'_> {
     }
 
     /// Finds the top by exact quotes where a hop has no closed form, and tries what is near it.
-    ///
-    /// The second search moves the coarsest amount of the path, so that no step of another's hides the slope.
-    fn climb(&mut self, caps: &[U256]) {
+    fn climb(&mut self, caps: &[U256], excess: &Int) {
         let high = caps[0].min(self.max_amount_in);
         if high.is_zero() {
             return;
         }
-        let (low, high) = bracket(|amount| self.value(0, amount, caps), high);
-        if self.amounts.is_empty() {
-            let top = summit(|amount| self.value(0, amount, caps), low, high);
-            self.value(0, top, caps);
-        }
+        let premium_bps = self.premium_bps;
+        crest(|amount| self.value(amount, caps), high, excess, premium_bps);
         if self.amounts.is_empty() {
             return;
         }
         let (index, fewest) = least(&self.amounts[..self.amounts.len() - 1]);
-        let (low, high) = if index == 0 {
-            (low, high)
+        if fewest <= U256::from(COARSE_UNITS) {
+            for amount in 1..COARSE_FACTOR * fewest.as_limbs()[0] {
+                self.try_least(index, U256::from(amount));
+            }
         } else {
-            ((fewest >> 2usize).max(U256::ONE), fewest << 2usize)
-        };
-        let top = summit(|amount| self.value(index, amount, caps), low, high);
-        self.try_around(index, top);
-        self.near();
+            self.near();
+        }
     }
 
-    /// What the least input earns that yields an amount before hop `index`; the best is kept.
+    /// What an input earns; the best is kept.
     ///
     /// What the path cannot carry is worth less than anything, and the less the farther away.
-    fn value(&mut self, index: usize, amount: U256, caps: &[U256]) -> Int {
-        let too_large = || &Int::zero() - &(&Int::from(1u64).shl(600) + &Int::from(amount));
-        let Some(amount_in) = self.pulled_back(index, amount) else {
-            return too_large();
-        };
+    fn value(&mut self, amount_in: U256, caps: &[U256]) -> Int {
+        let too_large = || &Int::zero() - &(&Int::from(1u64).shl(600) + &Int::from(amount_in));
         if amount_in > self.max_amount_in {
             return too_large();
         }
@@ -342,7 +335,7 @@ impl Search<'_> {
             match pool.amount_out(paid, *zero_for_one) {
                 Ok(more) => paid = more,
                 Err(refusal) if refusal.kind == Kind::InsufficientLiquidity => {
-                    return &Int::from(amount) - &Int::from(1u64).shl(700);
+                    return &Int::from(amount_in) - &Int::from(1u64).shl(700);
                 }
                 Err(_) => return too_large(),
             }
@@ -490,12 +483,13 @@ fn strides(amount: U256) -> Vec<(bool, U256)> {
         rest /= ten;
         length += 1;
     }
-    let digits = length.max(FINE_DIGITS + 3) - FINE_DIGITS;
-    let mut step = U256::from(10u64).pow(U256::from(digits));
-    let mut strides = Vec::with_capacity(2 * digits + 2);
-    for _ in 0..=digits {
+    let digits = (length.max(FINE_DIGITS + 3) - FINE_DIGITS) | 1;
+    let mut step = ten.pow(U256::from(digits));
+    let mut strides = Vec::with_capacity(digits + 3);
+    for _ in 0..digits.div_ceil(2) {
         strides.extend([(true, step), (false, step)]);
-        step /= ten;
+        step /= ten * ten;
     }
+    strides.extend([(true, U256::ONE), (false, U256::ONE)]);
     strides
 }

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import gcd, isqrt
 
-from alphapulse.amm.climb import TOO_LARGE, TOO_SMALL, bracket, summit
+from alphapulse.amm.climb import TOO_LARGE, TOO_SMALL, crest
 from alphapulse.amm.optimum import BPS, Hops, Line, Optimum, caps_of, excess_x128, line_at, locate
 from alphapulse.amm.pair_cycle import locate_pairs
 from alphapulse.amm.segment import Segment
@@ -17,7 +17,8 @@ __all__ = ["Sizing", "optimise", "premium"]
 # Units of the coarsest amount that are tried on either side of the located one.
 NEAR_UNITS = 64
 # A smooth cycle's curve is not known well enough for more than these.
-SMOOTH_UNITS = 8
+SMOOTH_UNITS = 2
+COARSE_UNITS, COARSE_FACTOR = 2**7, 4
 # Teeth of a saw whose tips are tried on either side: where a fee takes no fraction, and any.
 WHOLE_TEETH = 32
 TEETH = 4
@@ -90,7 +91,7 @@ def optimise(hops: Hops, *, premium_bps: int, max_amount_in: int) -> Sizing | No
             if fewest <= EXHAUSTIVE_UNITS_MAX:
                 search.all_of(caps.index(fewest), fewest)
             elif any(isinstance(pool, SmoothPair) for pool, _ in hops):
-                search.climb(caps)
+                search.climb(caps, excess)
                 strides = _strides(search.amounts[0] if search.amounts else 1)
             else:
                 found = locate(hops, caps, premium_bps=premium_bps, max_amount_in=max_amount_in)
@@ -124,46 +125,39 @@ class _Search:
         """Try the least input of every amount before hop `index`: a path this coarse is not smooth."""
         self._try_all(index, range(1, units + 1))
 
-    def climb(self, caps: Sequence[int]) -> None:
-        """Find the top by exact quotes where a hop has no closed form, and try what is near it.
-
-        The second search moves the coarsest amount of the path, so that no step of another's hides
-        the slope.
-        """
-        low, high = bracket(lambda x: self._value(0, x, caps), min(caps[0], self.max_amount_in))
-        if not self.amounts:
-            self._value(0, summit(lambda x: self._value(0, x, caps), low, high), caps)
+    def climb(self, caps: Sequence[int], excess: int) -> None:
+        """Find the top by exact quotes where a hop has no closed form, and try what is near it."""
+        high = min(caps[0], self.max_amount_in)
+        if high < 1:
+            return
+        crest(lambda x: self._value(x, caps), high, excess, self.premium_bps)
         if not self.amounts:
             return
         inner = self.amounts[:-1]
-        index = inner.index(min(inner))
-        if index:
-            low, high = max(1, inner[index] >> 2), inner[index] << 2
-        top = summit(lambda amount: self._value(index, amount, caps), low, high)
-        self._try_all(index, _around(top, SMOOTH_UNITS))
-        self._near(self.amounts)
+        fewest = min(inner)
+        index = inner.index(fewest)
+        if fewest <= COARSE_UNITS:
+            self._try_all(index, range(1, COARSE_FACTOR * fewest))
+        else:
+            self._near(self.amounts)
 
-    def _value(self, index: int, amount: int, caps: Sequence[int]) -> int:
-        """Return what the least input earns that yields an amount before hop `index`, and keep the best.
+    def _value(self, amount_in: int, caps: Sequence[int]) -> int:
+        """Return what an input earns, and keep the best.
 
         What the path cannot carry is worth less than anything, and the less the farther away.
         """
-        try:
-            amount_in = self._pulled_back(index, amount)
-        except (Rejected, ValueOutOfRange):
-            return TOO_LARGE - amount
         if amount_in > self.max_amount_in:
-            return TOO_LARGE - amount
+            return TOO_LARGE - amount_in
         amounts = [amount_in]
         for (pool, zero_for_one), cap in zip(self.hops, caps, strict=True):
             if amounts[-1] > cap:
-                return TOO_LARGE - amount
+                return TOO_LARGE - amount_in
             try:
                 amounts.append(pool.amount_out(amounts[-1], zero_for_one))
             except InsufficientLiquidity:
-                return TOO_SMALL + amount
+                return TOO_SMALL + amount_in
             except (Rejected, ValueOutOfRange):
-                return TOO_LARGE - amount
+                return TOO_LARGE - amount_in
         profit = amounts[-1] - amount_in - premium(amount_in, self.premium_bps)
         if profit > self.profit:
             self.amounts, self.profit = amounts, profit
@@ -338,7 +332,8 @@ def _spaced(first: int, step: int, count: int, reach: int) -> Iterator[int]:
 def _strides(amount: int) -> tuple[int, ...]:
     """Return the neighbours of an amount from far to near: a smooth curve's own rounding has wide teeth."""
     digits = max(3, len(str(amount)) - FINE_DIGITS)
-    return tuple(sign * 10**power for power in range(digits, -1, -1) for sign in (1, -1))
+    powers = [*range(digits | 1, 0, -2), 0]
+    return tuple(sign * 10**power for power in powers for sign in (1, -1))
 
 
 def _tips(centre: int, whole: int, part: int, phase: int) -> Iterator[int]:
