@@ -40,6 +40,7 @@ class DomainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     drops: bool
     verifies: bool
     journal_messages: int
+    journal_bytes: int = 256 * 2**20
     keeps_on_disk: bool = False
     flush_ms: int = 0
     journal_days: int = 0

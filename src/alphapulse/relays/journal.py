@@ -9,12 +9,17 @@ __all__ = ["Journal"]
 
 
 class Journal:
-    """The last messages of one source's present run, as the runs they came in; at least `most` are kept once said."""
+    """The last messages of one source's present run, as the runs they came in.
 
-    __slots__ = ("_most", "_runs", "messages")
+    The last `most` are kept, fewer when they have more than `most_bytes`.
+    """
 
-    def __init__(self, most: int) -> None:
+    __slots__ = ("_most", "_most_bytes", "_runs", "bytes", "messages")
+
+    def __init__(self, most: int, most_bytes: int) -> None:
         self._most = most
+        self._most_bytes = most_bytes
+        self.bytes = 0
         self._runs: deque[Run] = deque()
         self.messages = 0
 
@@ -23,13 +28,18 @@ class Journal:
         runs = self._runs
         runs.append(run)
         self.messages += len(run.sequences)
-        while self.messages - len(runs[0].sequences) >= self._most:
-            self.messages -= len(runs.popleft().sequences)
+        self.bytes += len(run.data)
+        while self.messages - len(runs[0].sequences) >= self._most or self.bytes > self._most_bytes:
+            gone = runs.popleft()
+            self.messages -= len(gone.sequences)
+            self.bytes -= len(gone.data)
+            if not runs:
+                return
 
     def clear(self) -> None:
         """Begin another run of the producer."""
         self._runs.clear()
-        self.messages = 0
+        self.messages = self.bytes = 0
 
     def first_sequence(self) -> int:
         """Return the lowest sequence that is kept, 0 when nothing is."""

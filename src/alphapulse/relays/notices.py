@@ -25,17 +25,15 @@ def loss_notices(speaker: Speaker, source: int, loss: Loss) -> Iterator[bytes]:
     yield speaker.sync(
         source, loss.epoch, loss.next_sequence, dropped=loss.dropped, reason=SyncReason.DROPPED
     )
-    lost = sorted(loss.instruments)
-    for begin in range(0, len(lost), _NOTICES):
-        named = lost[begin : begin + _NOTICES]
-        yield speaker.control(
-            *_invalid(named, InvalidationAction.STALE, InvalidationReason.QUEUE_OVERFLOW)
-        )
+    for words in _invalid(
+        loss.instruments, InvalidationAction.STALE, InvalidationReason.QUEUE_OVERFLOW
+    ):
+        yield speaker.control(*words)
 
 
-def venue_resets(venues: Iterable[bytes]) -> list[StateInvalidation]:
-    """Return the words that discard every instrument of these venues: their producer is gone."""
-    named = sorted(venue + _WILDCARD for venue in venues)
+def venue_resets(venues: Iterable[bytes]) -> Iterator[list[StateInvalidation]]:
+    """Yield, message by message, the words that discard every instrument of these venues: their producer is gone."""
+    named = [venue + _WILDCARD for venue in venues]
     return _invalid(named, InvalidationAction.RESET, InvalidationReason.DISCONNECT)
 
 
@@ -55,5 +53,8 @@ def slow_alert(text: str, now_ns: int) -> RiskAlert:
 
 def _invalid(
     named: Iterable[bytes], action: InvalidationAction, reason: InvalidationReason
-) -> list[StateInvalidation]:
-    return [StateInvalidation(InstrumentId.unpack(one), action, reason) for one in named]
+) -> Iterator[list[StateInvalidation]]:
+    ordered = sorted(named)
+    for begin in range(0, len(ordered), _NOTICES):
+        part = ordered[begin : begin + _NOTICES]
+        yield [StateInvalidation(InstrumentId.unpack(one), action, reason) for one in part]

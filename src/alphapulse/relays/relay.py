@@ -417,7 +417,9 @@ class Relay:
         found = self.producers.get(source)
         if found is None:
             found = self.producers[source] = Producer(source)
-            self.journals[source] = Journal(self.settings.journal_messages)
+            self.journals[source] = Journal(
+                self.settings.journal_messages, self.settings.journal_bytes
+            )
         return found
 
     def restart(self, producer: Producer, epoch: int) -> None:
@@ -445,7 +447,8 @@ class Relay:
         if not producer.venues:
             return
         venues = producer.venues
-        self.say(*venue_resets(venues))
+        for words in venue_resets(venues):
+            self.say(*words)
         self.snapshots.drop_venues(producer.source, venues)
         for other in self.producers.values():
             if other.connection is not None and not other.venues.isdisjoint(venues):

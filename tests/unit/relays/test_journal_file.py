@@ -125,7 +125,7 @@ def test_a_clock_that_steps_back_does_not_reorder_segments(tmp_path) -> None:
 
 
 def test_memory_keeps_the_last_and_answers_whole_ranges_only() -> None:
-    kept = Journal(10)
+    kept = Journal(10, 1 << 20)
     sent = messages(40)
     for at in range(0, 40, 4):
         data = b"".join(sent[at : at + 4])
@@ -138,3 +138,13 @@ def test_memory_keeps_the_last_and_answers_whole_ranges_only() -> None:
     assert kept.between(39, 41) is None
     kept.add(Run.of(sent[5], 42, EPOCH, 45))
     assert kept.between(39, 45) is None, "a hole is not a range"
+
+
+def test_memory_is_bounded_by_bytes_too() -> None:
+    sent = messages(40)
+    kept = Journal(1_000, 5 * len(sent[1]))
+    for number, one in enumerate(sent[1:], 2):
+        kept.add(Run.of(one, 42, EPOCH, number))
+    assert (kept.messages, kept.first_sequence()) == (5, 36)
+    kept.add(Run.of(bytes(10_000), 42, EPOCH, 41))
+    assert (kept.messages, kept.bytes, kept.first_sequence()) == (0, 0, 0)

@@ -285,3 +285,18 @@ def test_snapshots_are_not_for_asking_all_the_time(tmp_path, run) -> None:
             assert {one.code for one in hears.of(Error)} == {ErrorCode.RATE}
 
     run(scene())
+
+
+def test_a_producer_of_countless_venues_is_taken_back_in_parts(tmp_path, run) -> None:
+    async def scene() -> None:
+        async with serve_relays(tmp_path), consumer(tmp_path, MARKET, types=[106]) as hears:
+            async with producer(tmp_path, MARKET, 6) as says:
+                voice = Voice(MARKET, 6)
+                says.write(b"".join(voice(trade(1, venue)) for venue in range(1, 9_001)))
+                await says.until(lambda: standing(says, 6) > 8_700)
+            await hears.until(lambda: len(hears.of(StateInvalidation)) >= 9_000)
+            assert {one.instrument.venue for one in hears.of(StateInvalidation)} == set(
+                range(1, 9_001)
+            )
+
+    run(scene())
