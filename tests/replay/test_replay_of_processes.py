@@ -34,9 +34,19 @@ def replayed(demo, *words):
     return answer
 
 
-def test_every_component_says_again_what_it_said(demo) -> None:
-    answer = replayed(demo, "--components", "strategy,portfolio,risk")
-    assert answer["compared"] > answer["decisions"] / 2
+def test_strategy_and_risk_say_again_what_they_said(demo) -> None:
+    answer = replayed(demo, "--components", "strategy,risk")
+    assert answer["compared"] >= answer["decisions"] / 2
+
+
+def test_the_books_say_again_what_they_said(demo) -> None:
+    """Books wait a moment for what is late; what came later still they booked in an order that nobody recorded."""
+    if demo.account["booked_late"]:
+        pytest.skip("the machine was so busy that the books did not wait long enough")
+    done = command("replay", demo.archive, "--json", "--components", "portfolio")
+    answer = json.loads(done.stdout)
+    assert answer["divergence"] is None
+    assert answer["compared"] >= demo.account["executed"]
 
 
 def test_the_record_and_the_desk_saw_other_orders(demo) -> None:
