@@ -7,7 +7,7 @@ seconds; one that stops reading for long; one that sends bytes of every wrong ki
 
 - both consumers that are meant to hear everything hold exactly the produced sequence of the signal and execution domains: number and
   CRC-32 of the encoded messages, no hole;
-- the line through the relays' resident memory, by least squares over all samples after the warm-up (the first third, at most ten minutes),
+- the line through the relays' resident memory (anonymous pages), by least squares over all samples after the warm-up (the first third, at most ten minutes),
   rises by less than 2 MiB an hour or, where the run is too short to tell, by less than 1 MiB from its first to its last sample.
 
 The journals in memory hold 2,048 messages a source here, so that they are full before the warm-up ends.
@@ -219,9 +219,11 @@ class Child:
 
 
 def resident_mib(pid: int) -> float:
-    """Return the resident memory of a process."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / MIB
+    """Return the resident memory of a process that no file stands behind, and that nobody can take back."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) / 1024
+    raise OSError(f"process {pid} has ended")
 
 
 def slope_of(samples: list[tuple[float, float]]) -> float:
