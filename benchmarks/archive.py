@@ -51,6 +51,14 @@ SWAP_TOPIC = "0xc42079f94a6350d7e6235f29174924f928cc2ac818eb64fed8004e115fbcca67
 SYNC_TOPIC = "0x1c411e9a96e071241c2f21f7726b17ae89e3cab4c78be50e062b03a9fffbbad1"
 TOKENS = (b"\x11" * 20, b"\x22" * 20)
 Frame = tuple[bytes, int, str]
+# By row: which figure is held against the goal, and the goal; the ratio of a time is below 1 where it is faster.
+GOALS = {
+    "raw over stored bytes, all": ("value", 5),
+    "raw over stored bytes, real mainnet logs as messages": ("value", 5),
+    "raw over stored bytes, real exchange frames": ("value", 5),
+    "write": ("ratio", 2),
+    "a hundredth of the time": ("ratio", 0.5),
+}
 
 
 class Traffic:
@@ -306,14 +314,18 @@ def measured() -> dict[str, list[float]]:
     return found
 
 
+def _reaches(reached: object, share: str, goal: float) -> bool:
+    """Return whether a figure is at least its goal, or, where it is a time beside a peer's, at most."""
+    assert isinstance(reached, int | float)
+    return reached >= goal if share == "value" or goal >= 1 else reached <= goal
+
+
 def run() -> dict[str, object]:
     found = {name: median(values) for name, values in measured().items()}
     ratio, rate = found["ratio"], found["rows"]
     defaults = "pyarrow defaults"
-    size = row("M8", "raw over stored bytes, all", ratio, "x", peer=(defaults, found["peer ratio"]))
-    size.update(goal=5, met=ratio >= 5)
     rows = [
-        size,
+        row("M8", "raw over stored bytes, all", ratio, "x", peer=(defaults, found["peer ratio"])),
         row("M8", "raw over stored bytes, messages", found["messages ratio"], "x"),
         row("M8", "raw over stored bytes, frames", found["frames ratio"], "x"),
         row("M8", "write", rate, "rows/s", peer=(defaults, found["peer rows"])),
@@ -336,6 +348,13 @@ def run() -> dict[str, object]:
         peer = ("encoding in place", found[f"in place {share}"])
         rows.append(row("M8", what, found[f"thread {share}"], "us", peer=peer))
         rows.append(row("M8", f"the same burst unrecorded, {share}", found[f"none {share}"], "us"))
+    for one in rows:
+        goal = GOALS.get(str(one["what"]))
+        if goal is not None:
+            share, least = goal
+            reached = one[share]
+            one["goal"] = least
+            one["met"] = None if reached is None else _reaches(reached, share, least)
     machine = f"{platform.machine()}, CPython {platform.python_version()}"
     return {"name": "archive", "machine": machine, "kernel": "python", "rows": rows}
 
