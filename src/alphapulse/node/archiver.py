@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from alphapulse.archive.manifest import Manifest
+from alphapulse.archive.sealer import Retention
 from alphapulse.archive.storage import Storage
-from alphapulse.archive.writer import ArchiveWriter
+from alphapulse.archive.writer import ArchiveLimits, ArchiveWriter
+from alphapulse.node.config import ArchiveSection
 from alphapulse.protocol.message import Message
 from alphapulse.transport.bus import Bus
 
@@ -17,10 +19,16 @@ class Archiver:
     """Owns the archive of one run. `facts` are what a replay needs to know beside the messages."""
 
     def __init__(
-        self, root: Path, *, facts: Mapping[str, object], storage: Storage | None = None
+        self,
+        root: Path,
+        keep: ArchiveSection,
+        *,
+        facts: Mapping[str, object],
+        storage: Storage | None = None,
     ) -> None:
         self._root = root
-        self.writer = ArchiveWriter(root, time.time_ns, facts=facts, storage=storage)
+        limits = ArchiveLimits(retention=Retention(keep.keep_days, keep.keep_bytes))
+        self.writer = ArchiveWriter(root, time.time_ns, facts=facts, storage=storage, limits=limits)
 
     def tie(self, bus: Bus) -> None:
         """Subscribe to everything."""

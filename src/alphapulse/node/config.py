@@ -129,6 +129,13 @@ class RiskSection(Section, frozen=True):
     daily_loss_limit_usd_e8: NotNegative = 1000 * 10**8
 
 
+class ArchiveSection(Section, frozen=True):
+    """How long a run's finished segments are kept, by age and by stored bytes; 0 is for ever."""
+
+    keep_days: NotNegative = 0
+    keep_bytes: NotNegative = 0
+
+
 class DashboardSection(Section, frozen=True):
     """Where the dashboard listens; loopback unless told otherwise. Port 0 takes a free one."""
 
@@ -163,6 +170,7 @@ class Config(Section, frozen=True):
     strategy: StrategySection = StrategySection()
     execution: ExecutionSection = ExecutionSection()
     risk: RiskSection = RiskSection()
+    archive: ArchiveSection = ArchiveSection()
     dashboard: DashboardSection = DashboardSection()
     transport: TransportSection = TransportSection()
     fees: FeesSection = FeesSection()

@@ -80,7 +80,7 @@ class EmbeddedNode:
         preflight = await inspect_chain(config, url, wallet.address if wallet else None)
         data_dir = make_data_dir(config, is_live=wallet is not None)
         facts = archive_facts(config, preflight.facts)
-        archiver = Archiver(archive_root, facts=facts, storage=storage)
+        archiver = Archiver(archive_root, config.archive, facts=facts, storage=storage)
         try:
             node = cls(config, url, preflight, wallet=wallet, archiver=archiver, data_dir=data_dir)
             try:

@@ -4,6 +4,7 @@ import pytest
 from alphapulse.cli.running import with_transport
 from alphapulse.errors import Misconfigured
 from alphapulse.node.config import (
+    ArchiveSection,
     DashboardSection,
     WalletSection,
     load_config,
@@ -214,3 +215,11 @@ def test_server_that_is_not_named(tables):
     tables["transport"] = {"mode": "nats"}
     with pytest.raises(Misconfigured, match=r"transport\.nats_url.*4222"):
         nats_url(parse_config(tables, "x"), {})
+
+
+def test_an_archive_is_kept_for_ever_unless_told_otherwise(tables):
+    assert parse_config(tables, "x").archive == ArchiveSection(keep_days=0, keep_bytes=0)
+    told = parse_config({**tables, "archive": {"keep_days": 30, "keep_bytes": 10**9}}, "x")
+    assert told.archive == ArchiveSection(keep_days=30, keep_bytes=10**9)
+    with pytest.raises(Misconfigured, match="keep_days"):
+        parse_config({**tables, "archive": {"keep_days": -1}}, "x")

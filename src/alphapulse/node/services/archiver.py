@@ -75,7 +75,7 @@ class _Keeping:
         premium_bps = starting["premium_bps"]
         assert isinstance(premium_bps, int)
         facts = archive_facts(config, ChainFacts(premium_bps, operator))
-        archiver = Archiver(root, facts={**facts, "seen_by": "desk"})
+        archiver = Archiver(root, config.archive, facts={**facts, "seen_by": "desk"})
         try:
             for message in self._early:
                 archiver.writer.record_message(message)
