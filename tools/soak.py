@@ -10,7 +10,8 @@ seconds; one that stops reading for long; one that sends bytes of every wrong ki
 - the line through the relays' resident memory (anonymous pages), by least squares over all samples after the warm-up (the first third, at most ten minutes),
   rises by less than 2 MiB an hour or, where the run is too short to tell, by less than 1 MiB from its first to its last sample.
 
-The journals in memory hold 2,048 messages a source here, so that they are full before the warm-up ends.
+The journals in memory hold 384 messages a source here: full before the warm-up ends, and small beside the limits, since what a journal
+takes depends on how many messages came in one read, and so on how busy the machine is.
 """
 
 import asyncio
@@ -41,12 +42,12 @@ from alphapulse.transport.unix import UnixBus
 TOOLS = Path(__file__).resolve().parent
 CONFIG = """
 [market]
-journal_messages = 2048
+journal_messages = 384
 [signal]
-journal_messages = 2048
+journal_messages = 384
 journal_files_bytes = 16777216
 [execution]
-journal_messages = 2048
+journal_messages = 384
 """
 SAMPLE_S = 1.0
 WARM_UP_S = 600.0
