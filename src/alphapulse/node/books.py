@@ -79,12 +79,12 @@ class Books:
         self._booked = self.portfolio.balances()
         self._sums = summarise(self.portfolio.ledger)
 
-    async def close_account(self, *, is_live: bool) -> Json:
+    async def close_account(self, *, is_compared: bool) -> Json:
         """Return what was booked since `open_account` and where the chain says otherwise, as plain JSON values.
 
         A dry run moved nothing, and others may use its accounts meanwhile: it compares nothing.
         """
-        found = await self._moved() if is_live else ()
+        found = await self._moved() if is_compared else ()
         settled = self.settlements.statistics()
         sums = summarise(self.portfolio.ledger)
         before = self._sums

@@ -128,7 +128,7 @@ class EmbeddedNode:
         """Return what the run did since the books opened their account."""
         return summary_of(
             self.desk.account(),
-            await self.books.close_account(is_live=self.is_live),
+            await self.books.close_account(is_compared=self.is_live),
             self.archiver.account(),
             messages=self.bus.statistics().messages,
             elapsed_ns=elapsed_ns,

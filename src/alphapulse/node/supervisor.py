@@ -21,7 +21,7 @@ from alphapulse.node.config import Config
 from alphapulse.node.devnet_config import config_to_toml
 from alphapulse.node.link import open_bus
 from alphapulse.node.orders import Json, facts_of, numbers_of
-from alphapulse.node.process import ServiceProcess
+from alphapulse.node.process import ServiceLost, ServiceProcess
 from alphapulse.node.recovery import RECOVERY_TIMEOUT_S
 from alphapulse.node.reorder import InOrder
 from alphapulse.node.started import Started
@@ -80,7 +80,7 @@ class _Apart:
         self._config = config
         self._file = file
         self._services: dict[str, ServiceProcess] = {}
-        self._lost: list[str] = []
+        self._lost: dict[str, str] = {}
 
     def processes(self) -> dict[str, int]:
         """Return the process number of each service."""
@@ -156,7 +156,7 @@ class _Apart:
                 task.cancel()
             await asyncio.gather(stopping, *watched, return_exceptions=True)
             for name, how in ended.items():
-                self._lost.append(name)
+                self._lost[name] = how
                 log_event(Event.SERVICE_LOST, level=logging.ERROR, service=name, how=how)
             if ended.keys() - DISPENSABLE:
                 return
@@ -169,19 +169,19 @@ class _Apart:
         errors: list[AlphaPulseError | InvariantError] = []
         said: dict[str, int] = {}
         parts: dict[str, Json] = {}
+        is_whole = not self._lost.keys() - DISPENSABLE
         for name in IN_ORDER_OF_END:
             if name not in self._services:
                 continue
             try:
                 parts[name] = part = await self._ask(
-                    name, "stop", STOP_S, last=said, facts=_decided(parts)
+                    name, "stop", STOP_S, last=said, facts=_decided(parts), compare=is_whole
                 )
                 said |= numbers_of(part.get("last", {}))
             except (AlphaPulseError, InvariantError) as error:
-                if name not in self._lost:
-                    self._lost.append(name)
+                self._lost.setdefault(name, str(error))
                 if name not in DISPENSABLE:
-                    errors.append(error)
+                    errors.append(self._explained(name, error))
         if errors:
             raise errors[0]
         summary = summary_of(
@@ -195,7 +195,7 @@ class _Apart:
         summary["frames"] = parts["desk"]["frames"]
         summary["said"] = said
         summary["booked_late"] = parts["books"]["late"]
-        summary["lost"] = self._lost
+        summary["lost"] = list(self._lost)
         return summary
 
     async def end(self) -> None:
@@ -204,6 +204,17 @@ class _Apart:
             service = self._services.get(name)
             if service is not None:
                 await service.end(timeout_s=ORPHAN_S)
+
+    def _explained(
+        self, name: str, error: AlphaPulseError | InvariantError
+    ) -> AlphaPulseError | InvariantError:
+        """Return a service's own error where it has told one, else how it was lost and what to do."""
+        if not isinstance(error, ServiceLost) or name not in self._lost:
+            return error
+        return ServiceLost(
+            name,
+            f"was lost: {self._lost[name]}; start the node again, it settles what was sent before it trades",
+        )
 
     async def _launch(self, name: str) -> None:
         self._services[name] = await ServiceProcess.start(name, self._file)
