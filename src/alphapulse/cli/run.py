@@ -1,7 +1,6 @@
 """`alphapulse run`: a node from a configuration file; dry run unless --live."""
 
 import argparse
-import logging
 import os
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import msgspec
 import uvloop
 from rich.console import Console
 
-from alphapulse.cli.exit_codes import DONE, FAILED
 from alphapulse.cli.running import (
     add_session_arguments,
     exit_code,
@@ -19,9 +17,7 @@ from alphapulse.cli.running import (
 )
 from alphapulse.node.config import load_config
 from alphapulse.node.folders import run_name
-from alphapulse.node.services.run import SERVICES, run_service
 from alphapulse.node.wallet import load_wallet
-from alphapulse.observability.log import configure
 
 __all__ = ["add_arguments", "run"]
 
@@ -37,18 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="lift a stop that an earlier run left"
     )
-    parser.add_argument(
-        "--service",
-        choices=SERVICES,
-        help="be one service of a node, with orders on standard input; `run` starts these itself",
-    )
     add_session_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the node until it is told to end."""
-    if options.service is not None:
-        return _serve(options)
     config = with_transport(load_config(options.config, os.environ), options.transport)
     is_one_process = config.transport.mode == "local"
     wallet = load_wallet(config, os.environ, is_live=options.live) if is_one_process else None
@@ -70,10 +59,3 @@ def run(options: argparse.Namespace) -> int:
     )
     print_summary(summary, as_json=options.json, console=console)
     return exit_code(summary, may_be_unknown=True)
-
-
-def _serve(options: argparse.Namespace) -> int:
-    """Be one service. Its file is resolved: the environment holds what it refers to, and changes nothing in it."""
-    config = load_config(options.config, {})
-    configure(level=logging.WARNING)
-    return DONE if uvloop.run(run_service(options.service, config, os.environ)) else FAILED

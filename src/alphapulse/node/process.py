@@ -32,8 +32,7 @@ class ServiceProcess:
     async def start(cls, name: str, config: Path) -> "ServiceProcess":
         """Start a service; what it must know is in the file, and secrets are where the file refers to."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "alphapulse.cli.main", "run"),
-            *("--config", str(config), "--service", name),
+            *(sys.executable, "-m", "alphapulse.cli.service", name, "--config", str(config)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=LINE_LIMIT,
