@@ -8,6 +8,7 @@ AlphaPulseError
 │   └── StateConflict        (HashMismatch, SequenceGap, NonceConflict)
 ├── Unavailable      the world did not answer  → bounded retry, degrade
 │   ├── EndpointDown, StreamLost, JournalUnwritable
+│   ├── ServiceLost, SupervisorLost    a process of the node ended, or the one that orders it
 │   └── OutcomeUnknown       sent, no answer: reconcile before any resend
 ├── Rejected         somebody said no          → record, go on
 │   ├── by a pool            (InsufficientLiquidity, BeyondKnownState, PoolNotTradeable)
@@ -43,9 +44,11 @@ __all__ = [
     "Reverted",
     "RpcRefused",
     "SequenceGap",
+    "ServiceLost",
     "SourceError",
     "StateConflict",
     "StreamLost",
+    "SupervisorLost",
     "Unavailable",
     "ValueOutOfRange",
 ]
@@ -119,6 +122,18 @@ class EndpointDown(Unavailable):
 
 class StreamLost(Unavailable):
     """A connection ended while something still depended on it."""
+
+
+class ServiceLost(Unavailable):
+    """A process of the node ended although nobody told it to, or does not answer."""
+
+    def __init__(self, name: str, how: str) -> None:
+        self.name = name
+        super().__init__(f"service `{name}` {how}")
+
+
+class SupervisorLost(Unavailable):
+    """Nobody gives a service orders any more."""
 
 
 class JournalUnwritable(Unavailable):

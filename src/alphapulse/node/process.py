@@ -5,20 +5,12 @@ import json
 import sys
 from pathlib import Path
 
-from alphapulse.errors import Unavailable
+from alphapulse.errors import ServiceLost
 from alphapulse.node.orders import FAILED, LINE_LIMIT, Json, error_of
 
-__all__ = ["ServiceLost", "ServiceProcess"]
+__all__ = ["ServiceProcess"]
 
 KILL_S = 5.0
-
-
-class ServiceLost(Unavailable):
-    """A process of the node ended although nobody told it to, or does not answer."""
-
-    def __init__(self, name: str, how: str) -> None:
-        super().__init__(f"service `{name}` {how}")
-        self.name = name
 
 
 class ServiceProcess:

@@ -15,13 +15,13 @@ from pathlib import Path
 import msgspec
 
 from alphapulse.dashboard.replica import Replica
-from alphapulse.errors import AlphaPulseError, InvariantError
+from alphapulse.errors import AlphaPulseError, InvariantError, ServiceLost
 from alphapulse.execution.gate import TradingState
 from alphapulse.node.config import Config
 from alphapulse.node.devnet_config import config_to_toml
 from alphapulse.node.link import open_bus
 from alphapulse.node.orders import Json, facts_of, numbers_of
-from alphapulse.node.process import ServiceLost, ServiceProcess
+from alphapulse.node.process import ServiceProcess
 from alphapulse.node.recovery import RECOVERY_TIMEOUT_S
 from alphapulse.node.reorder import InOrder
 from alphapulse.node.started import Started

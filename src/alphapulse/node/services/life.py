@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 
-from alphapulse.errors import InvariantError, Unavailable
+from alphapulse.errors import InvariantError, SupervisorLost
 from alphapulse.node.decisions import TIMER_SOURCE
 from alphapulse.node.orders import Json, Orders
 from alphapulse.protocol.header import Domain
@@ -20,7 +20,6 @@ __all__ = [
     "ORPHAN_S",
     "DeskSilence",
     "OrderLine",
-    "SupervisorLost",
     "heartbeat",
 ]
 
@@ -31,10 +30,6 @@ LINK_S = 12.0  # a producer that was killed gives its place free within 5 s
 HEARD_S = 10.0  # for what was said to arrive
 ORPHAN_S = 25.0  # a desk drains within 15 s
 SILENT_S = 4.0
-
-
-class SupervisorLost(Unavailable):
-    """Nobody gives orders any more."""
 
 
 class OrderLine:
