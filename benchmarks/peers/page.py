@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "bench-results"
 PAGE = ROOT / "docs" / "exact_and_fast.md"
 DECISION = re.compile(r"D(\d+)$")
+MESSAGES = re.compile(r"M(\d+)$")
 TWINS = ("python", "rust")
 
 COMPARISONS = ("chain_quotes", "optimum", "pipeline", "quotes", "transactions")
@@ -54,7 +55,6 @@ NOTES = """\
   at most. Goals are those that the project set itself.
 - D15: both native sides keep what they found, and make Python's numbers of an answer when it is looked at; nobody looks here.
 - D11, D12: both sides begin with the text of the frame, sign with libsecp256k1, and give the same bytes.
-  Ours recovers the signer from each signature before it lets the transaction go.
 - D14: by how much the process grows, native memory included.
 """
 
@@ -63,6 +63,13 @@ ALONE = """\
 
 No peer runs in these: what stands beside a figure is another answer of our own, or a limit from a prototype on another machine. Only
 figures are shown, no ratio.
+"""
+
+MESSAGES_TEXT = """\
+## Messages
+
+Delivered and checked counts, never sent ones. Peers run in the same interleaved rounds, each party in processes of its own.
+A ratio is above 1 where ours is better; rows without a peer show the figure alone.
 """
 
 
@@ -94,11 +101,33 @@ def page(reports: Sequence[Report]) -> str:
     alone = _decision(others)
     if alone:
         lines += [ALONE, *_plain_table(alone), ""]
+    messages = [row for report in reports for row in report["rows"] if MESSAGES.match(row["id"])]
+    if messages:
+        lines += [MESSAGES_TEXT, *_message_table(messages), ""]
     return "\n".join(lines)
 
 
 def _decision(reports: Sequence[Report]) -> list[Row]:
     return [row for report in reports for row in report["rows"] if DECISION.match(row["id"])]
+
+
+def _message_table(rows: Sequence[Row]) -> list[str]:
+    lines = [
+        "| # | twin | what | value | peer | peer's | ratio | goal | met |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in sorted(rows, key=lambda row: int(row["id"][1:])):
+        met = {True: "yes", False: "no", None: "-"}[row["met"]]
+        figures = (
+            _figure(row, "value"),
+            row["peer"] or "",
+            _figure(row, "peer_value"),
+            _ratio(row),
+        )
+        goal = str(row["goal"]) if row["goal"] else "-"
+        cells = (row["id"], row["twin"], row["what"], *figures, goal, met)
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
 
 
 def _plain_table(rows: Sequence[Row]) -> list[str]:

@@ -1,5 +1,6 @@
 """The conversation with workers, the order of rounds, rows and the page. No times are tested."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -133,12 +134,15 @@ def test_the_page_shows_both_twins_in_one_line_in_the_order_of_ids() -> None:
         {"name": "quotes", "machine": "2 cpus, load 0.5/0.5/0.5", "rows": rows},
         {"name": "scale", "machine": "m", "rows": [row("D8", "search", twin="python", value=1e12)]},
     ]
+    carried = row("M4", "relay", twin="python", value=2.0, peer="zmq", peer_value=5.0, goal=2.0)
+    reports.append({"name": "messages", "machine": "m", "rows": [carried]})
     text = page.page(reports)
-    lines = [line for line in text.splitlines() if line.startswith("| D")]
+    lines = [line for line in text.splitlines() if re.match(r"\| [DM]\d", line)]
     assert lines == [
         "| D2 | quote | 0.80 us | 0.20 us | other | 40.0 us | 50x | 200x | >= 60x; >= 100x | no; yes |",
         "| D12 | sign | 60.0 us | - | other | 600 us | 10x | - | >= 20x; - | no; - |",
         "| D8 | python | search | 1e+12 us |  | - |",
+        "| M4 | python | relay | 2.00 us | zmq | 5.00 us | 2.5x | >= 2x | yes |",
     ]
     assert (
         "Machine: 2 cpus. Load averages (1, 5, 15 minutes) when each began: 0.5/0.5/0.5 (quotes)."
