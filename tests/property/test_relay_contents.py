@@ -7,10 +7,12 @@ from hypothesis import given, settings
 
 from alphapulse.errors import DecodeError
 from alphapulse.primitives.instrument_id import InstrumentId
-from alphapulse.protocol.codec import decode, encode, ignored_repeats
+from alphapulse.protocol.codec import decode, encode, ignored_repeats, stamp
 from alphapulse.protocol.header import checksum_of
-from alphapulse.protocol.message import Message, RawTlv
+from alphapulse.protocol.market_data import StateInvalidation
+from alphapulse.protocol.message import Draft, Message, RawTlv
 from alphapulse.protocol.registry import number_of
+from alphapulse.protocol.signals import SwapHop, SwapPath
 from alphapulse.relays.contents import frames_of, instruments_of, types_of
 from support.protocol_strategies import messages
 
@@ -49,6 +51,16 @@ def test_contents_are_those_of_the_typed_message(message: Message) -> None:
     assert found >= instruments_shown(decoded)
     if not ignored_repeats(decoded):
         assert found == instruments_shown(decoded)
+
+
+def test_what_follows_a_path_is_still_found():
+    hop = SwapHop(1, bytes([7] * 20), bytes(20), bytes(20), 1, 1, 1, 18, 18)
+    notice = StateInvalidation(InstrumentId(405, 100, 0, 9), 1, 0)
+    data = encode(
+        stamp(Draft(1, 1, (SwapPath(1, 1, 0, (hop, hop)), notice)), sequence=1, timestamp_ns=1)
+    )
+    found = instruments_of(data, frames_of(data, 0, len(data)))
+    assert found == {InstrumentId.pool(1, bytes([7] * 20)).pack(), notice.instrument.pack()}
 
 
 @settings(max_examples=100, deadline=None)

@@ -184,8 +184,8 @@ def instruments_of(data: bytes, frames: Iterable[Frame], start: int = 0) -> froz
         for venue, pool in rule.pools:
             found.add(pool_id(data, payload + venue, payload + pool))
         if rule.records is not None:
-            start, width, first, unit = rule.records
-            count = int.from_bytes(data[payload + start : payload + start + width], "little")
+            counted, width, first, unit = rule.records
+            count = int.from_bytes(data[payload + counted : payload + counted + width], "little")
             for at in range(payload + first, payload + first + count * unit, unit):
                 found.add(pool_id(data, at, at + 2))
     found.discard(_NO_INSTRUMENT)
