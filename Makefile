@@ -3,7 +3,8 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 # What the twin of the pool arithmetic answers for: run once more with the readable Python.
-EXACT := tests/unit/amm tests/unit/market tests/unit/strategies tests/property tests/golden tests/differential tests/replay
+EXACT := tests/unit/amm tests/unit/market tests/unit/strategies tests/golden tests/replay/test_replay_digest.py \
+	$(wildcard $(addprefix tests/property/test_,amm_*.py market_*.py network_*.py strategy_*.py) tests/differential/test_amm_*.py)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help setup demo test check bench peers docs format contracts fuzz soak
