@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from alphapulse.archive.journal import read_journal
 from alphapulse.archive.manifest import ArchiveState
 from alphapulse.archive.reader import ArchiveReader
 from alphapulse.execution.store import ExecutionStore
@@ -24,7 +25,7 @@ BLOCKS_PER_EXECUTION = 3
 # Under 10 % of submissions may revert. Of so few as here one unlucky block is more, so that up to two are let pass.
 REVERTS_ALWAYS_ALLOWED = 2
 STOP_TIMEOUT_S = 40
-MARKET_BYTES = 100_000  # the state of all pools and some blocks
+MARKET_MESSAGES = 100  # the state of all pools and some blocks
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +132,9 @@ def test_every_nonce_is_settled_at_the_end(demo, account) -> None:
     assert sum(states.values()) >= account["executed"]
 
 
-def recorded_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("*/archive/journal/*"))
+def recorded_messages(folder: Path) -> int:
+    journals = [read_journal(path) for path in folder.glob("*/archive/journal/*.log")]
+    return sum(len(journal.messages) for journal in journals if journal is not None)
 
 
 def child_of(pid: int) -> int:
@@ -158,7 +160,7 @@ def is_gone(pid: int) -> bool:
 def test_a_killed_run_leaves_no_process_and_a_readable_archive(tmp_path: Path) -> None:
     process = started(*demo_words(tmp_path, seconds=None))
     try:
-        assert wait_for(lambda: recorded_bytes(tmp_path) > MARKET_BYTES, 30)
+        assert wait_for(lambda: recorded_messages(tmp_path) > MARKET_MESSAGES, 30)
         devnet = child_of(process.pid)
         anvil = child_of(devnet)
         (manifest,) = tmp_path.glob("*/archive/manifest.json")
